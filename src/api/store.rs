@@ -1,0 +1,91 @@
+//! All SQL of API keys and idempotency.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub(super) async fn insert_key(
+    conn: &mut PgConnection,
+    id: Uuid,
+    name: &str,
+    prefix: &str,
+    hash: &[u8],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into api_keys (id, name, prefix, hash, created_at) values ($1, $2, $3, $4, $5)",
+        id,
+        name,
+        prefix,
+        hash,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find_key(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("select id from api_keys where hash = $1 and revoked_at is null", hash)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Takes a lock that ends with the transaction; false where another holds it.
+pub(super) async fn try_lock(conn: &mut PgConnection, owner: Uuid, key: &str) -> sqlx::Result<bool> {
+    let name = format!("{owner}/{key}");
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as "locked!""#, name)
+        .fetch_one(conn)
+        .await
+}
+
+pub(super) struct KnownAnswer {
+    pub request_hash: Vec<u8>,
+    pub status: i16,
+    pub body: String,
+}
+
+pub(super) async fn find_answer(
+    conn: &mut PgConnection,
+    owner: Uuid,
+    key: &str,
+) -> sqlx::Result<Option<KnownAnswer>> {
+    sqlx::query_as!(
+        KnownAnswer,
+        "
+        select request_hash, response_status as status, response_body as body
+        from idempotency_keys
+        where api_key_id = $1 and key = $2
+        ",
+        owner,
+        key,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn insert_answer(
+    conn: &mut PgConnection,
+    owner: Uuid,
+    key: &str,
+    request_hash: &[u8],
+    status: i16,
+    body: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "
+        insert into idempotency_keys (api_key_id, key, request_hash, response_status, response_body, created_at)
+        values ($1, $2, $3, $4, $5, $6)
+        ",
+        owner,
+        key,
+        request_hash,
+        status,
+        body,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `packline keys`.
+
+use clap::Subcommand;
+
+use super::database::Database;
+use crate::api;
+use crate::clock::Clock;
+use crate::config::Settings;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a key for the /v1 API; it is shown this once
+    Create {
+        /// Who will use it, such as shop-backend
+        #[arg(long)]
+        name: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let Self::Create { name } = self;
+        let database = Database::open(settings).await?;
+        let mut conn = database.pool.acquire().await?;
+        let key = api::create_key(&mut conn, &name, Clock::system().now()).await?;
+        drop(conn);
+        println!("{}", key.text);
+        eprintln!(
+            "Keep it: it cannot be shown again. Send it as `Authorization: Bearer {}…`",
+            &key.text[..8]
+        );
+        database.close().await
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: one file for each command.
+
+mod database;
+mod demo;
+mod events;
+mod keys;
+mod orders;
+mod output;
+mod serve;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::Settings;
+use crate::db::cluster;
+use crate::telemetry;
+
+/// Webhook-driven order fulfilment: a signed Stripe event in, a fulfilled order out, exactly once.
+#[derive(Parser)]
+#[command(name = "packline", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve HTTP and work: receive webhooks, apply them, fulfil paid orders
+    Serve {
+        /// Serve HTTP only; `packline worker` elsewhere does the work
+        #[arg(long)]
+        no_worker: bool,
+    },
+    /// Work only: apply stored events and fulfil paid orders
+    Worker,
+    /// See it work: a service of its own, sample orders sent to it as Stripe would, and what became of them
+    Demo(demo::Options),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Look at orders
+    #[command(subcommand)]
+    Orders(orders::Command),
+    /// Look at Stripe's events, and apply one again
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Make API keys for your back end
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    // The keeper of a private cluster is this program too. It needs no settings and must not read any.
+    let mut arguments = std::env::args_os().skip(1);
+    if let (Some(command), Some(folder)) = (arguments.next(), arguments.next())
+        && command == cluster::KEEP_COMMAND
+    {
+        return finish(cluster::keep(Path::new(&folder)).map_err(Into::into));
+    }
+
+    // A file is read before anything else runs; what is set already wins over it.
+    if let Err(error) = dotenvy::from_path(".env")
+        && !error.not_found()
+    {
+        eprintln!("packline: .env cannot be read: {error}");
+        return ExitCode::FAILURE;
+    }
+    finish(Cli::parse().execute())
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("packline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The definition of the command line, for those who compare it with the documentation.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+impl Cli {
+    fn execute(self) -> anyhow::Result<()> {
+        let (filter, format) = self.settings.log()?;
+        // Commands that print a result keep their logs to what is wrong.
+        let is_service = matches!(self.command, Command::Serve { .. } | Command::Worker);
+        let filter = if is_service || filter != Settings::DEFAULT_LOG { filter } else { "warn" };
+        telemetry::start_logging(filter, format).map_err(|error| anyhow::anyhow!("{error}"))?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.dispatch())
+    }
+
+    async fn dispatch(self) -> anyhow::Result<()> {
+        let settings = &self.settings;
+        match self.command {
+            Command::Serve { no_worker } => serve::serve(settings, !no_worker).await,
+            Command::Worker => serve::work(settings).await,
+            Command::Demo(options) => demo::run(settings, options).await,
+            Command::Migrate => database::migrate(settings).await,
+            Command::Orders(command) => command.run(settings).await,
+            Command::Events(command) => command.run(settings).await,
+            Command::Keys(command) => command.run(settings).await,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! How commands print: tables for people, JSON for programs.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// A table with these columns, as wide as the terminal.
+pub(super) fn table(columns: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(columns);
+    table
+}
+
+/// `2026-01-31 12:00:00`, in UTC.
+pub(super) fn time(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.format(format).unwrap_or_else(|_| at.to_string())
+}
+
+/// Prints a value as JSON.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `packline serve` and `packline worker`.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::database::Database;
+use crate::app::{App, Roles};
+use crate::clock::Clock;
+use crate::config::{Faults, Settings};
+
+pub(super) async fn serve(settings: &Settings, with_worker: bool) -> anyhow::Result<()> {
+    let roles = if with_worker {
+        let (serve, work) = Faults::both(settings.for_serve(), settings.for_worker())?;
+        Roles { serve: Some(serve), work: Some(work) }
+    } else {
+        Roles { serve: Some(settings.for_serve()?), work: None }
+    };
+    run(settings, roles).await
+}
+
+pub(super) async fn work(settings: &Settings) -> anyhow::Result<()> {
+    run(settings, Roles { serve: None, work: Some(settings.for_worker()?) }).await
+}
+
+async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
+    let mode = roles.serve.as_ref().map(|serve| if serve.livemode { "live" } else { "test" });
+    let database = Database::open(settings).await?;
+    let app = App::start(&database.url, roles, Clock::system())?;
+    match app.address() {
+        Some(address) => tracing::info!(%address, stripe.mode = mode, "serving http://{address}"),
+        None => tracing::info!("working"),
+    }
+
+    until_told_to_stop().await?;
+    tracing::info!("stopping: finishing what was begun");
+    if !app.stop().await {
+        tracing::warn!("stopped before everything was finished; it will be taken up again");
+    }
+    database.close().await
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn until_told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be listened for"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,343 @@
+//! Every setting: a flag with an environment twin, documented here and nowhere else twice.
+//!
+//! [`Settings`] is what was said, [`ServeConfig`] and [`WorkerConfig`] are what a command can rely on. All faults are
+//! reported at once. Secrets are kept in types whose `Debug` output hides them.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+mod faults;
+mod parse;
+
+pub use faults::Faults;
+
+/// The settings, as flags and environment variables.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Settings")]
+pub struct Settings {
+    /// Postgres, as postgres://user:password@host/database. Without it Packline starts a private cluster from the
+    /// Postgres programs of this machine.
+    #[arg(long, env, global = true, value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+
+    /// Where HTTP is served. Port 0 takes a free one.
+    #[arg(
+        long = "listen",
+        env = "PACKLINE_LISTEN",
+        global = true,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    listen: String,
+
+    /// Signing secret (whsec_…) of the endpoint /webhooks/stripe. While a secret is rolled: a list with commas, each
+    /// with a label if you like, as new=whsec_…,old=whsec_….
+    #[arg(long, env, global = true, value_name = "SECRETS", hide_env_values = true)]
+    stripe_webhook_secret: Option<String>,
+
+    /// The same for the endpoint /webhooks/stripe/connect, which takes the events of connected accounts.
+    #[arg(long, env, global = true, value_name = "SECRETS", hide_env_values = true)]
+    stripe_connect_webhook_secret: Option<String>,
+
+    /// Which of Stripe's modes this service is for: test or live. Events of the other mode are stored and set aside.
+    #[arg(long, env, global = true, value_name = "MODE", default_value = "test")]
+    stripe_mode: String,
+
+    /// Where paid orders are sent: an http(s) URL of your warehouse or its adapter.
+    #[arg(long, env, global = true, value_name = "URL")]
+    fulfilment_url: Option<String>,
+
+    /// Secret (whsec_ and base64) with which requests to FULFILMENT_URL are signed, by the Standard Webhooks scheme.
+    #[arg(long, env, global = true, value_name = "SECRET", hide_env_values = true)]
+    fulfilment_secret: Option<String>,
+
+    /// What fulfils: http (FULFILMENT_URL), log (only writes a log line, for development) or none (paid orders wait).
+    /// By default http where there is a URL, log on a private cluster in test mode, else none.
+    #[arg(long, env, global = true, value_name = "PROVIDER")]
+    fulfilment_provider: Option<String>,
+
+    /// How long one request to the provider may take.
+    #[arg(long, env, global = true, value_name = "TIME", default_value = "10s")]
+    fulfilment_timeout: String,
+
+    /// The wait before the second try; it doubles with each further one.
+    #[arg(long, env, global = true, value_name = "TIME", default_value = "10s")]
+    fulfilment_retry_base: String,
+
+    /// How long a success that belongs to no known order waits before an order is made of it.
+    #[arg(
+        long = "adoption-grace",
+        env = "PACKLINE_ADOPTION_GRACE",
+        global = true,
+        value_name = "TIME",
+        default_value = "15s"
+    )]
+    adoption_grace: String,
+
+    /// How long a success that names an unknown order in metadata.order_id waits for that order before it is made
+    /// into one that is held.
+    #[arg(
+        long = "order-wait",
+        env = "PACKLINE_ORDER_WAIT",
+        global = true,
+        value_name = "TIME",
+        default_value = "10m"
+    )]
+    order_wait: String,
+
+    /// How long a stopping process may take to finish what it began.
+    #[arg(
+        long = "shutdown-grace",
+        env = "PACKLINE_SHUTDOWN_GRACE",
+        global = true,
+        value_name = "TIME",
+        default_value = "20s"
+    )]
+    shutdown_grace: String,
+
+    /// The folder of the private cluster.
+    #[arg(
+        long = "data-dir",
+        env = "PACKLINE_DATA_DIR",
+        global = true,
+        value_name = "FOLDER",
+        default_value = ".packline"
+    )]
+    data_dir: PathBuf,
+
+    /// What is logged: error, warn, info, debug, trace, or a filter such as packline=debug,sqlx=warn.
+    #[arg(long = "log", env = "PACKLINE_LOG", global = true, value_name = "FILTER", default_value = "info")]
+    log: String,
+
+    /// How it is logged: pretty or json.
+    #[arg(
+        long = "log-format",
+        env = "PACKLINE_LOG_FORMAT",
+        global = true,
+        value_name = "FORMAT",
+        default_value = "pretty"
+    )]
+    log_format: String,
+}
+
+/// Where the tables are.
+#[derive(Clone)]
+pub enum DatabaseConfig {
+    /// A Postgres that somebody else runs.
+    Url(Secret),
+    /// A cluster of our own in this folder.
+    Private(PathBuf),
+}
+
+/// A text that must not be shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A signing secret of a webhook endpoint, under the name by which the ledger knows it.
+#[derive(Clone, Debug)]
+pub struct LabelledSecret {
+    /// The name; never the secret.
+    pub label: String,
+    /// The whole secret, `whsec_` included.
+    pub secret: Secret,
+}
+
+/// What fulfils paid orders.
+#[derive(Clone, Debug)]
+pub enum ProviderChoice {
+    /// Writes a log line and calls the order fulfilled.
+    Log,
+    /// Sends the order to a URL.
+    Http {
+        /// Where to.
+        url: reqwest::Url,
+        /// Signs the requests, by the Standard Webhooks scheme: `whsec_` and base64.
+        secret: Option<Secret>,
+        /// How long one request may take.
+        timeout: Duration,
+    },
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What `serve` needs.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The secrets of `/webhooks/stripe`; at least one.
+    pub platform_secrets: Vec<LabelledSecret>,
+    /// The secrets of `/webhooks/stripe/connect`; none closes that endpoint.
+    pub connect_secrets: Vec<LabelledSecret>,
+    /// Whether events of live mode are ours, else those of test mode.
+    pub livemode: bool,
+    /// How long a stopping process may take.
+    pub shutdown_grace: Duration,
+}
+
+/// What the workers need.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// How long an unknown success waits before it is adopted.
+    pub adoption_grace: Duration,
+    /// How long a success waits for the order that its metadata names.
+    pub order_wait: Duration,
+    /// What fulfils paid orders; `None` lets them wait.
+    pub provider: Option<ProviderChoice>,
+    /// The wait before a second try.
+    pub retry_base: Duration,
+    /// How long a stopping process may take.
+    pub shutdown_grace: Duration,
+}
+
+impl Settings {
+    /// The log filter where none is given.
+    pub const DEFAULT_LOG: &str = "info";
+
+    /// Where the tables are; an empty URL is none.
+    pub fn database(&self) -> DatabaseConfig {
+        match self.database_url.as_deref().map(str::trim) {
+            Some(url) if !url.is_empty() => DatabaseConfig::Url(Secret(url.to_owned())),
+            _ => DatabaseConfig::Private(self.data_dir.clone()),
+        }
+    }
+
+    /// The log filter and format.
+    ///
+    /// # Errors
+    /// An unknown format.
+    pub fn log(&self) -> Result<(&str, LogFormat), Faults> {
+        let mut faults = Faults::default();
+        let format = faults.keep(parse::log_format(&self.log_format));
+        faults.finish(format.map(|format| (self.log.as_str(), format)))
+    }
+
+    /// What `serve` needs, checked.
+    ///
+    /// # Errors
+    /// All faults of these settings at once.
+    pub fn for_serve(&self) -> Result<ServeConfig, Faults> {
+        let mut faults = Faults::default();
+        let listen =
+            faults.keep(parse::value("PACKLINE_LISTEN", &self.listen, "an address such as 127.0.0.1:8080"));
+        let platform_secrets = faults.keep(match &self.stripe_webhook_secret {
+            Some(list) => parse::endpoint_secrets("STRIPE_WEBHOOK_SECRET", list),
+            None => Err("STRIPE_WEBHOOK_SECRET is not set: give the signing secret (whsec_…) that the Stripe Dashboard \
+                         shows for this endpoint, or that `stripe listen` prints"
+                .to_owned()),
+        });
+        let connect_secrets = faults.keep(match &self.stripe_connect_webhook_secret {
+            Some(list) if !list.is_empty() => parse::endpoint_secrets("STRIPE_CONNECT_WEBHOOK_SECRET", list),
+            _ => Ok(Vec::new()),
+        });
+        let livemode = faults.keep(self.livemode());
+        let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
+        faults.finish((|| {
+            Some(ServeConfig {
+                listen: listen?,
+                platform_secrets: platform_secrets?,
+                connect_secrets: connect_secrets?,
+                livemode: livemode?,
+                shutdown_grace: shutdown_grace?,
+            })
+        })())
+    }
+
+    /// What the workers need, checked.
+    ///
+    /// # Errors
+    /// All faults of these settings at once.
+    pub fn for_worker(&self) -> Result<WorkerConfig, Faults> {
+        let mut faults = Faults::default();
+        let adoption_grace = faults.keep(parse::duration("PACKLINE_ADOPTION_GRACE", &self.adoption_grace));
+        let order_wait = faults.keep(parse::duration("PACKLINE_ORDER_WAIT", &self.order_wait));
+        let retry_base = faults.keep(parse::duration("FULFILMENT_RETRY_BASE", &self.fulfilment_retry_base));
+        let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
+        let provider = faults.keep(self.provider());
+        faults.finish((|| {
+            Some(WorkerConfig {
+                adoption_grace: adoption_grace?,
+                order_wait: order_wait?,
+                provider: provider?,
+                retry_base: retry_base?,
+                shutdown_grace: shutdown_grace?,
+            })
+        })())
+    }
+
+    fn livemode(&self) -> Result<bool, String> {
+        match self.stripe_mode.as_str() {
+            "live" => Ok(true),
+            "test" => Ok(false),
+            other => Err(format!("STRIPE_MODE: {other:?} is no mode of Stripe: give test or live")),
+        }
+    }
+
+    /// `log` is chosen unasked only where nothing can be lost: on the private cluster, in test mode.
+    fn provider(&self) -> Result<Option<ProviderChoice>, String> {
+        let url = self.fulfilment_url.as_deref().filter(|url| !url.is_empty());
+        let in_development =
+            matches!(self.database(), DatabaseConfig::Private(_)) && self.livemode() == Ok(false);
+        let chosen = match self.fulfilment_provider.as_deref().filter(|name| !name.is_empty()) {
+            Some(name) => name,
+            None if url.is_some() => "http",
+            None if in_development => "log",
+            None => "none",
+        };
+        match (chosen, url) {
+            ("none", _) => Ok(None),
+            ("log", _) => Ok(Some(ProviderChoice::Log)),
+            ("http", Some(url)) => Ok(Some(ProviderChoice::Http {
+                url: parse::http_url("FULFILMENT_URL", url)?,
+                secret: self.signing_secret()?,
+                timeout: parse::duration("FULFILMENT_TIMEOUT", &self.fulfilment_timeout)?,
+            })),
+            ("http", None) => Err(
+                "FULFILMENT_URL is not set, but FULFILMENT_PROVIDER is http: give the URL of the warehouse"
+                    .into(),
+            ),
+            (other, _) => {
+                Err(format!("FULFILMENT_PROVIDER: {other:?} is no provider: give http, log or none"))
+            }
+        }
+    }
+
+    fn signing_secret(&self) -> Result<Option<Secret>, String> {
+        match self.fulfilment_secret.as_deref().filter(|secret| !secret.is_empty()) {
+            None => Ok(None),
+            Some(secret) => parse::signing_secret("FULFILMENT_SECRET", secret).map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

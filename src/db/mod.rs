@@ -1,0 +1,90 @@
+//! The database: where it is, how to reach it, what its errors mean.
+
+pub mod cluster;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Wakes the inbox worker: an event is due.
+pub const EVENTS_CHANNEL: &str = "packline_events";
+/// Wakes the fulfilment worker: a fulfilment is due.
+pub const FULFILMENTS_CHANNEL: &str = "packline_fulfilments";
+
+/// The schema, as migrations that are never edited once landed.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long a caller waits for a connection before it hears that there is none.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Opens a pool. Connections are made when they are needed.
+///
+/// `name` shows in `pg_stat_activity`.
+///
+/// # Errors
+/// The URL cannot be read.
+pub fn connect(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options
+        .application_name(name)
+        // A transaction that was forgotten must not hold locks, nor a statement run for ever.
+        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")]);
+    Ok(PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options))
+}
+
+/// Brings the schema up to date. Processes that start together take turns.
+///
+/// # Errors
+/// The database does not answer, or its schema is from a newer version.
+pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATIONS.run(pool).await
+}
+
+/// Whether the database is out of reach, out of room or shutting down: not the request's fault, and safe to try again.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // 08 connection, 53 resources (disk full, too many connections), 57P operator, 25006 read-only standby,
+        // 57014 a statement that took too long.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("53") || code.starts_with("57") || code == "25006"
+        }),
+        _ => false,
+    }
+}
+
+/// Whether two transactions met and this one was told to try again.
+pub fn is_retryable(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref(), Some("40P01" | "40001"))
+}
+
+/// Whether the schema is the one that this version knows, with all its migrations.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_migrated(conn: &mut sqlx::PgConnection) -> sqlx::Result<bool> {
+    // Read at run time: the table is not ours but sqlx's.
+    let applied: Result<Vec<i64>, _> =
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(conn).await;
+    match applied {
+        Ok(applied) => Ok(MIGRATIONS.iter().all(|migration| applied.contains(&migration.version))),
+        Err(error)
+            if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P01")) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,233 @@
+//! Applying: a batch of due events in, their effects and their new states out, in one transaction.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use super::dispatch;
+use super::metrics::InboxMetrics;
+use super::store::{self, DueEvent, Mark};
+use crate::clock::Clock;
+use crate::db;
+use crate::fulfilment;
+use crate::orders::events::{OrderEvent, Unreadable};
+use crate::orders::{Candidate, Patience, SettleError, Verdict, settle};
+use crate::stripe::Event;
+
+const LARGEST_BATCH: i64 = 128;
+/// Tries at an event that cannot be applied; the waits between them double from one second.
+const MOST_ATTEMPTS: i32 = 5;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Batches that lose a race one after the other before the worker takes a breath.
+const MOST_RACES: usize = 10;
+
+/// The inbox worker's step.
+#[derive(Clone)]
+pub struct Applier {
+    pool: PgPool,
+    clock: Clock,
+    patience: Patience,
+    metrics: InboxMetrics,
+}
+
+/// Why a batch was rolled back.
+enum Failed {
+    /// It met another batch; trying again will do.
+    Race,
+    /// The database is out of reach.
+    Unavailable(sqlx::Error),
+    /// Something in the batch cannot be applied.
+    Poison(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        if db::is_retryable(&error) {
+            Self::Race
+        } else if db::is_unavailable(&error) {
+            Self::Unavailable(error)
+        } else {
+            Self::Poison(error)
+        }
+    }
+}
+
+impl From<SettleError> for Failed {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::LostRace => Self::Race,
+            SettleError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl Applier {
+    /// A worker on a database. `patience` is how long unknown successes wait.
+    pub fn new(pool: PgPool, clock: Clock, patience: Patience, metrics: InboxMetrics) -> Self {
+        Self { pool, clock, patience, metrics }
+    }
+
+    /// Applies one batch; returns how many events it looked at. None means that nothing is due.
+    ///
+    /// # Errors
+    /// The database is out of reach. Nothing is lost: what was not committed is still due.
+    pub async fn run_once(&self) -> sqlx::Result<usize> {
+        for _ in 0..MOST_RACES {
+            match self.apply(LARGEST_BATCH, None).await {
+                Ok(looked_at) => return Ok(looked_at),
+                Err(Failed::Race) => {}
+                Err(Failed::Unavailable(error)) => return Err(error),
+                Err(Failed::Poison(_)) => return self.isolate().await,
+            }
+        }
+        Ok(0)
+    }
+
+    async fn apply(&self, limit: i64, only: Option<&str>) -> Result<usize, Failed> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let due = store::claim_due(&mut tx, now, limit, only).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+
+        let mut marks = Vec::with_capacity(due.len());
+        let mut readable = Vec::with_capacity(due.len());
+        let mut candidates = Vec::with_capacity(due.len());
+        for event in &due {
+            match read(event) {
+                Ok(read) => {
+                    readable.push(event);
+                    candidates.push(Candidate { event: read, parked_at: event.parked_at });
+                }
+                Err(fault) => marks.push(fault.mark(event, now)),
+            }
+        }
+
+        let settled = settle(&mut tx, &candidates, self.patience, now).await?;
+        fulfilment::follow(&mut tx, &settled.consequences, now).await?;
+        store::wake_waiting(&mut tx, settled.appeared, now).await?;
+        let verdicts = readable.iter().zip(settled.verdicts);
+        marks.extend(verdicts.filter_map(|(event, verdict)| Some(verdict_mark(event, verdict?))));
+        store::mark(&mut tx, &marks, now).await?;
+        tx.commit().await?;
+
+        self.report(&due, &marks, now);
+        Ok(due.len())
+    }
+
+    /// Something in the batch cannot be applied: each event is tried alone, and only the one that fails pays for it.
+    async fn isolate(&self) -> sqlx::Result<usize> {
+        let due = {
+            let mut conn = self.pool.acquire().await?;
+            store::list_due(&mut conn, self.clock.now(), LARGEST_BATCH).await?
+        };
+        for id in &due {
+            match self.apply(1, Some(id)).await {
+                Ok(_) | Err(Failed::Race) => {}
+                Err(Failed::Unavailable(error)) => return Err(error),
+                Err(Failed::Poison(error)) => self.put_off(id, &error).await?,
+            }
+        }
+        Ok(due.len())
+    }
+
+    async fn put_off(&self, id: &str, error: &sqlx::Error) -> sqlx::Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let due = store::claim_due(&mut tx, now, 1, Some(id)).await?;
+        let marks: Vec<Mark> =
+            due.iter().map(|event| Fault::Passing(error.to_string()).mark(event, now)).collect();
+        store::mark(&mut tx, &marks, now).await?;
+        tx.commit().await?;
+        self.report(&due, &marks, now);
+        Ok(())
+    }
+
+    /// One line an event, with its ids.
+    fn report(&self, due: &[DueEvent], marks: &[Mark], now: OffsetDateTime) {
+        for mark in marks {
+            self.metrics.looked_at(mark.state);
+            let event = due.iter().find(|event| event.id == mark.id);
+            if let Some(event) = event.filter(|_| mark.state == "applied") {
+                self.metrics.applied_after((now - event.received_at).unsigned_abs());
+            }
+            let event_type = event.map(|event| event.event_type.as_str());
+            let order = mark.order_id.map(tracing::field::display);
+            match mark.state {
+                "failed" => tracing::error!(
+                    stripe.event.id = mark.id, stripe.event.type = event_type, attempt = mark.attempts,
+                    reason = mark.reason, "event failed"
+                ),
+                state => tracing::info!(
+                    stripe.event.id = mark.id, stripe.event.type = event_type, order.id = order, state,
+                    reason = mark.reason, "event looked at"
+                ),
+            }
+        }
+    }
+}
+
+/// Why an event cannot be applied as it is.
+enum Fault {
+    /// The next try may fare better, or the next version.
+    Passing(String),
+    /// No try ever will.
+    Lasting(String),
+}
+
+impl From<Unreadable> for Fault {
+    fn from(error: Unreadable) -> Self {
+        Self::Passing(error.to_string())
+    }
+}
+
+impl Fault {
+    fn mark(self, event: &DueEvent, now: OffsetDateTime) -> Mark {
+        let attempts = event.attempts + 1;
+        let (is_last, reason) = match self {
+            Self::Passing(reason) => (attempts >= MOST_ATTEMPTS, reason),
+            Self::Lasting(reason) => (true, reason),
+        };
+        let wait = FIRST_WAIT * 2_u32.pow(u32::try_from(event.attempts).unwrap_or_default().min(16));
+        Mark {
+            id: event.id.clone(),
+            state: if is_last { "failed" } else { "pending" },
+            reason: Some(reason),
+            order_id: None,
+            waits_for: Vec::new(),
+            next_attempt_at: (!is_last).then(|| now + wait),
+            attempts,
+        }
+    }
+}
+
+fn read(event: &DueEvent) -> Result<OrderEvent, Fault> {
+    let body = event.body.as_deref().ok_or_else(|| Fault::Lasting("its payload has expired".to_owned()))?;
+    let handler = dispatch::handler(&event.event_type)
+        .ok_or_else(|| Fault::Lasting(format!("nothing here acts on {}", event.event_type)))?;
+    let opened = Event::open(&event.id, &event.event_type, event.account.as_deref(), event.created_at, body);
+    Ok(handler(&opened.map_err(Unreadable::from)?)?)
+}
+
+fn verdict_mark(event: &DueEvent, verdict: Verdict) -> Mark {
+    let mark = Mark {
+        id: event.id.clone(),
+        state: "applied",
+        reason: None,
+        order_id: None,
+        waits_for: Vec::new(),
+        next_attempt_at: None,
+        attempts: event.attempts,
+    };
+    match verdict {
+        Verdict::Applied { order_id, reason } => Mark { order_id: Some(order_id), reason, ..mark },
+        Verdict::Parked { waits_for, until, reason } => {
+            Mark { state: "parked", waits_for, next_attempt_at: Some(until), reason: Some(reason), ..mark }
+        }
+        Verdict::SetAside { waits_for, reason } => {
+            Mark { state: "set_aside", waits_for, reason: Some(reason), ..mark }
+        }
+    }
+}

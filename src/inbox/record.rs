@@ -1,0 +1,188 @@
+//! Storing: many requests, one transaction.
+//!
+//! One committer takes whatever has arrived, up to a bound, and stores it in one statement; while Postgres writes that
+//! down, the next batch gathers by itself. Nobody waits for a batch to fill. A request is answered when its row is
+//! durable, and never otherwise: when the queue is full, when the database fails or is slow, the answer is that it was
+//! not stored, and Stripe sends it again.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::event::NewEvent;
+use super::metrics::InboxMetrics;
+use super::store;
+use crate::db;
+
+/// More rows in one statement gain nothing.
+const LARGEST_BATCH: usize = 64;
+/// Requests that may wait for the committer; the rest hear at once that there is no room.
+const QUEUE: usize = 1024;
+/// How long the database may take over one batch.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a request waits for its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The event is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// For the first time.
+    Stored,
+    /// It had been before.
+    Duplicate,
+}
+
+/// The event is not known to be durable; it must be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotStored {
+    /// Too many requests wait already.
+    #[error("too many events wait to be stored")]
+    QueueFull,
+    /// The database did not take it.
+    #[error("the database did not store the event")]
+    Database,
+    /// No answer in time.
+    #[error("the database did not answer in time")]
+    TimedOut,
+}
+
+struct Waiting {
+    event: NewEvent,
+    answer: oneshot::Sender<Result<Recorded, NotStored>>,
+}
+
+/// The way to the committer. Clones lead to the same one.
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Recorder {
+    /// Starts the committer; it ends when the last recorder is dropped and everything that waited is answered.
+    pub fn start(pool: PgPool, metrics: InboxMetrics) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        (Self { queue }, tokio::spawn(Committer { pool, metrics }.run(waiting)))
+    }
+
+    /// Stores an event and waits until it is durable.
+    ///
+    /// # Errors
+    /// It may not be stored; it is safe to try again.
+    pub async fn record(&self, event: NewEvent) -> Result<Recorded, NotStored> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(Waiting { event, answer }).map_err(|_| NotStored::QueueFull)?;
+        match timeout(ANSWER_TIMEOUT, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(NotStored::Database),
+            Err(_) => Err(NotStored::TimedOut),
+        }
+    }
+}
+
+struct Committer {
+    pool: PgPool,
+    metrics: InboxMetrics,
+}
+
+impl Committer {
+    async fn run(self, mut waiting: mpsc::Receiver<Waiting>) {
+        let mut batch = Vec::with_capacity(LARGEST_BATCH);
+        while waiting.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
+            // Whoever stopped waiting has been told to send again.
+            batch.retain(|waiting| !waiting.answer.is_closed());
+            self.commit(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Stores a batch. If the database refuses it for what is in it, each event is tried alone, so that one that
+    /// cannot be stored does not take the others with it.
+    async fn commit(&self, batch: Vec<Waiting>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.store(&batch).await {
+            Ok(new) => self.answer(batch, &new),
+            Err(Failure::InTheBatch) if batch.len() > 1 => {
+                for waiting in batch {
+                    let alone = [waiting];
+                    let stored = self.store(&alone).await;
+                    let [waiting] = alone;
+                    match stored {
+                        Ok(new) => self.answer(vec![waiting], &new),
+                        Err(failure) => refuse(waiting, failure.told()),
+                    }
+                }
+            }
+            Err(failure) => batch.into_iter().for_each(|waiting| refuse(waiting, failure.told())),
+        }
+    }
+
+    /// Returns how many of the batch's events with each id were new: one or none.
+    async fn store(&self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
+        let mut events: HashMap<&str, &NewEvent> = HashMap::with_capacity(batch.len());
+        for waiting in batch {
+            events.entry(&waiting.event.envelope.id).or_insert(&waiting.event);
+        }
+        let mut events: Vec<&NewEvent> = events.into_values().collect();
+        // Sorted, so that two committers with the same ids wait for each other instead of deadlocking.
+        events.sort_unstable_by(|a, b| a.envelope.id.cmp(&b.envelope.id));
+
+        let mut conn = self.pool.acquire().await.map_err(|error| Failure::of(&error))?;
+        let stored = timeout(STATEMENT_TIMEOUT, store::insert_events(&mut conn, &events)).await;
+        match stored {
+            Ok(Ok(new)) => {
+                self.metrics.batch_stored(events.len());
+                Ok(new)
+            }
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => {
+                // The statement is still under way on this connection; nobody else may find it there.
+                drop(conn.detach());
+                tracing::warn!("the database took too long to store a batch of events");
+                Err(Failure::TimedOut)
+            }
+        }
+    }
+
+    fn answer(&self, batch: Vec<Waiting>, new: &[String]) {
+        let mut new: std::collections::HashSet<&str> = new.iter().map(String::as_str).collect();
+        for waiting in batch {
+            let recorded = if new.remove(waiting.event.envelope.id.as_str()) {
+                Recorded::Stored
+            } else {
+                Recorded::Duplicate
+            };
+            _ = waiting.answer.send(Ok(recorded));
+        }
+    }
+}
+
+fn refuse(waiting: Waiting, why: NotStored) {
+    _ = waiting.answer.send(Err(why));
+}
+
+#[derive(Clone, Copy)]
+enum Failure {
+    /// Nothing can be stored now.
+    OutOfReach,
+    /// The database did not like what is in the batch.
+    InTheBatch,
+    TimedOut,
+}
+
+impl Failure {
+    fn of(error: &sqlx::Error) -> Self {
+        tracing::warn!(error = error as &dyn std::error::Error, "a batch of events could not be stored");
+        if db::is_unavailable(error) { Self::OutOfReach } else { Self::InTheBatch }
+    }
+
+    fn told(self) -> NotStored {
+        match self {
+            Self::OutOfReach | Self::InTheBatch => NotStored::Database,
+            Self::TimedOut => NotStored::TimedOut,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Packline turns Stripe's webhook events into fulfilled orders.
+//!
+//! # The life of an order
+//!
+//! 1. Stripe posts an event. [`webhooks`] proves over the raw bytes that it is Stripe's.
+//! 2. [`inbox`] stores it, many requests in one transaction, and only then is it answered with 200. From here on
+//!    nothing is lost.
+//! 3. The inbox worker takes a batch of events and asks [`inbox::dispatch`] who reads them. [`orders::events`] says
+//!    what each tells of an order.
+//! 4. [`orders::settle`] finds the orders that they concern, or makes one of a success that no order was made for,
+//!    applies the rules of the payment axis and saves everything in one transaction. An order that became paid is
+//!    queued for fulfilment in the same transaction.
+//! 5. The worker of [`fulfilment`] claims it, calls the provider with no transaction open, and records the outcome.
+//!
+//! Acknowledging, applying and fulfilling are three steps with a durable row between them: each can fail, restart and
+//! scale alone. Merchants place orders through [`orders::routes`]; people read and steer through SQL and [`cli`].
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod fulfilment;
+pub mod http_client;
+pub mod inbox;
+pub mod money;
+pub mod orders;
+pub mod server;
+pub mod stripe;
+pub mod telemetry;
+pub mod webhooks;
+pub mod worker;

@@ -1,0 +1,28 @@
+//! Orders: what was bought, what was paid for it, and whether it may be sent.
+//!
+//! An order moves on three axes. Its payment is moved by Stripe events only: [`events`] reads them, [`settle`] finds
+//! the order that they concern, `state` holds the rules. Its fulfilment is moved through [`move_fulfilment`] by the
+//! feature of that name. It is held while one of its holds is open. Every move leaves a row with its cause.
+//!
+//! One purchase shows itself in many Stripe objects; they meet in one order through `order_refs`. A success that
+//! belongs to no order waits a grace for what may still explain it and is then adopted: an order is made of it.
+
+pub mod events;
+mod number;
+mod order;
+mod place;
+pub mod routes;
+mod settle;
+mod state;
+mod store;
+
+pub use order::{
+    Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, Order, Origin, PaymentStatus, Ref, RefKind,
+    Shipping, UnknownValue,
+};
+pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
+pub use state::{Consequence, MoneyKind};
+pub use store::{
+    FulfilmentMove, ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline,
+    move_fulfilment,
+};

@@ -1,0 +1,153 @@
+//! `/v1/orders`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+pub use super::place::WakeWaiting;
+use super::place::{self, PlaceOrder};
+use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, find, list, load};
+use crate::api::{ApiError, ApiKey, FieldError, IdempotencyKey, read_json};
+use crate::clock::Clock;
+
+const DEFAULT_PAGE: i64 = 20;
+const LARGEST_PAGE: i64 = 100;
+
+/// Adds the routes to a service.
+pub fn configure(service: &mut web::ServiceConfig) {
+    service
+        .service(web::resource("/v1/orders").get(list_orders).post(place_order))
+        .service(web::resource("/v1/orders/{name}").get(show_order));
+}
+
+async fn place_order(
+    key: ApiKey,
+    request: HttpRequest,
+    body: web::Bytes,
+    pool: web::Data<PgPool>,
+    clock: web::Data<Clock>,
+    wake: web::Data<WakeWaiting>,
+) -> Result<HttpResponse, ApiError> {
+    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/orders", &body)?;
+    let order: PlaceOrder = read_json(&body)?;
+    let (answer, is_replay) = place::place(&pool, **wake, key, idempotency, &order, clock.now()).await?;
+    Ok(answer.into_response(is_replay))
+}
+
+async fn show_order(
+    _: ApiKey,
+    name: web::Path<String>,
+    pool: web::Data<PgPool>,
+) -> Result<web::Json<Order>, ApiError> {
+    let mut conn = pool.acquire().await?;
+    let missing = || ApiError::not_found(format!("no order has the id, number or Stripe object {name:?}"));
+    let id = find(&mut conn, &name).await?.ok_or_else(missing)?;
+    load(&mut conn, &[id]).await?.pop().map(web::Json).ok_or_else(missing)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    status: Option<String>,
+    payment_status: Option<String>,
+    fulfilment_status: Option<String>,
+    email: Option<String>,
+    created_from: Option<String>,
+    created_before: Option<String>,
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    data: Vec<Order>,
+    /// Give it as `cursor` for the next page; absent on the last one.
+    next_cursor: Option<String>,
+}
+
+async fn list_orders(
+    _: ApiKey,
+    request: HttpRequest,
+    pool: web::Data<PgPool>,
+) -> Result<web::Json<Page>, ApiError> {
+    let query = web::Query::<ListQuery>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request("bad_query", format!("the query cannot be read: {error}")))?;
+    let mut filter = query.0.check().map_err(ApiError::invalid)?;
+    let limit = usize::try_from(filter.limit).unwrap_or_default();
+    filter.limit += 1;
+
+    let mut conn = pool.acquire().await?;
+    let mut ids = list(&mut conn, &filter).await?;
+    let has_more = ids.len() > limit;
+    ids.truncate(limit);
+    let data = load(&mut conn, &ids).await?;
+    let next_cursor = data.last().filter(|_| has_more).map(|order| cursor(order.created_at, order.id));
+    Ok(web::Json(Page { data, next_cursor }))
+}
+
+impl ListQuery {
+    fn check(self) -> Result<ListFilter, Vec<FieldError>> {
+        let mut faults = Vec::new();
+        let mut one_of = |field: &str, value: &Option<String>, known: Vec<&str>| {
+            if value.as_deref().is_some_and(|value| !known.contains(&value)) {
+                faults.push(FieldError::new(field, format!("give one of {}", known.join(", "))));
+            }
+        };
+        one_of(
+            "payment_status",
+            &self.payment_status,
+            PaymentStatus::ALL.iter().map(|status| status.as_str()).collect(),
+        );
+        let fulfilment = FulfilmentStatus::ALL.iter().map(|status| status.as_str()).collect();
+        one_of("fulfilment_status", &self.fulfilment_status, fulfilment);
+        one_of("status", &self.status, Order::STATUSES.to_vec());
+        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
+        }
+        let mut time = |field: &str, text: Option<String>| {
+            let parsed = text.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
+            parsed
+                .map_err(|_| {
+                    faults.push(FieldError::new(field, "give an RFC 3339 time such as 2026-01-31T12:00:00Z"))
+                })
+                .ok()?
+        };
+        let created_from = time("created_from", self.created_from);
+        let created_before = time("created_before", self.created_before);
+        let after = self.cursor.as_deref().map(read_cursor);
+        if after == Some(None) {
+            faults.push(FieldError::new("cursor", "give the next_cursor of an earlier page"));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(ListFilter {
+            status: self.status,
+            payment_status: self.payment_status,
+            fulfilment_status: self.fulfilment_status,
+            email: self.email,
+            created_from,
+            created_before,
+            after: after.flatten(),
+            limit,
+        })
+    }
+}
+
+fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
+    let micros = created_at.unix_timestamp_nanos() / 1_000;
+    URL_SAFE_NO_PAD.encode(format!("{micros}.{id}"))
+}
+
+fn read_cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (micros, id) = text.split_once('.')?;
+    let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
+    Some((OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?, id.parse().ok()?))
+}

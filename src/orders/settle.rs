@@ -1,0 +1,228 @@
+//! A batch of events in, a verdict on each out: finds the orders that they concern, adopts successes that belong to
+//! none, applies the rules and saves all at once, in the caller's transaction.
+//!
+//! Orders are locked in the order of their ids, before anything else of theirs is written, so that two batches wait
+//! for each other instead of deadlocking. Where two batches adopt the same purchase at once, the later one finds the
+//! references taken and reports [`SettleError::LostRace`]: rolled back and tried again, it finds the order.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::events::OrderEvent;
+use super::order::{Axis, Cause, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Ref, RefKind};
+use super::state::{Consequence, HoldNews, Move, News, OrderFacts, WHOLE_ORDER};
+use super::store::{self, NewTransition, Saved};
+
+mod adopt;
+mod resolve;
+
+pub(super) use adopt::order_key;
+use resolve::Resolved;
+
+/// An event and how long it has been known to belong to no order.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What it says.
+    pub event: OrderEvent,
+    /// When it was first found to concern no known order.
+    pub parked_at: Option<OffsetDateTime>,
+}
+
+/// How long a success waits for what may explain it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the order, or the link to an invoice, before it is adopted.
+    pub grace: Duration,
+    /// For the order that its metadata names.
+    pub order_wait: Duration,
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It had its effect, or `reason` says why it had none.
+    Applied {
+        /// On this order.
+        order_id: Uuid,
+        /// Why nothing moved.
+        reason: Option<String>,
+    },
+    /// It concerns no known order yet.
+    Parked {
+        /// The keys whose appearance wakes it.
+        waits_for: Vec<String>,
+        /// When it is looked at again in any case.
+        until: OffsetDateTime,
+        /// What is missing.
+        reason: String,
+    },
+    /// It concerns no known order, and nothing is made of it. It wakes if the order appears.
+    SetAside {
+        /// The keys whose appearance wakes it; none where nothing could.
+        waits_for: Vec<String>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// A verdict for each candidate, in their order.
+    pub verdicts: Vec<Option<Verdict>>,
+    /// What fulfilment must do, in this order, each with its cause.
+    pub consequences: Vec<(Uuid, Consequence, Cause)>,
+    /// The keys that appeared: events that wait for one of them wake up.
+    pub appeared: Vec<String>,
+}
+
+/// Why a batch could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// Another batch took a reference first. Nothing is wrong: roll back and try again.
+    #[error("another batch gave one of the references to another order first")]
+    LostRace,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Settles a batch.
+///
+/// # Errors
+/// See [`SettleError`]; the caller rolls back.
+pub async fn settle(
+    conn: &mut PgConnection,
+    candidates: &[Candidate],
+    patience: Patience,
+    now: OffsetDateTime,
+) -> Result<Settled, SettleError> {
+    let new_links = store::insert_links(conn, candidates).await?;
+    let mut resolved = resolve::resolve(conn, candidates).await?;
+    let adoption = adopt::plan(conn, candidates, &mut resolved, patience, now).await?;
+    store::insert_adopted(conn, &adoption.orders, now).await?;
+
+    let ids: BTreeSet<Uuid> = resolved.iter().flat_map(|event| event.orders.iter().copied()).collect();
+    let before = store::load_facts_for_update(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let mut batch = Batch { facts: before.clone(), ..Batch::default() };
+    batch.open_with(adoption.transitions, adoption.holds);
+
+    let mut settled = Settled { verdicts: adoption.verdicts, ..Settled::default() };
+    for (position, (candidate, resolved)) in candidates.iter().zip(&resolved).enumerate() {
+        if let Some(&order_id) = resolved.orders.first() {
+            let reason = batch.apply(order_id, &candidate.event, resolved);
+            settled.verdicts[position] = Some(Verdict::Applied { order_id, reason });
+        }
+    }
+
+    settled.appeared = adoption.names;
+    settled.appeared.extend(new_links.iter().map(ToString::to_string));
+    settled.appeared.extend(batch.refs.keys().map(ToString::to_string));
+    store::insert_refs(conn, &batch.refs, now).await?;
+    let changed: Vec<Saved<'_>> = batch
+        .facts
+        .values()
+        .map(|after| Saved {
+            before: &before[&after.id],
+            after,
+            success_at: batch.success_at.get(&after.id).copied(),
+        })
+        .filter(Saved::is_change)
+        .collect();
+    store::save(conn, &changed, &batch.money_events, now).await?;
+    store::insert_transitions(conn, &batch.transitions, now).await?;
+    settled.consequences = batch.consequences;
+    Ok(settled)
+}
+
+/// The orders of a batch as they change, event after event.
+#[derive(Default)]
+struct Batch {
+    facts: BTreeMap<Uuid, OrderFacts>,
+    refs: BTreeMap<Ref, Uuid>,
+    transitions: Vec<NewTransition>,
+    consequences: Vec<(Uuid, Consequence, Cause)>,
+    /// Which event first told each money fact: kind, Stripe id and amount.
+    money_events: HashMap<(&'static str, String, i64), String>,
+    success_at: HashMap<Uuid, OffsetDateTime>,
+}
+
+impl Batch {
+    /// The first rows of adopted orders' histories, and the holds that they are born with.
+    fn open_with(&mut self, transitions: Vec<NewTransition>, holds: Vec<(Uuid, HoldNews, Cause)>) {
+        self.transitions.extend(transitions);
+        for (order_id, hold, cause) in holds {
+            self.step(order_id, &News { hold: Some(hold), ..News::default() }, &cause);
+        }
+    }
+
+    /// Applies an event; returns why it moved nothing.
+    fn apply(&mut self, order_id: Uuid, event: &OrderEvent, resolved: &Resolved) -> Option<String> {
+        let cause = Cause::Event(event.event_id.clone());
+        for reference in &resolved.unclaimed {
+            self.refs.entry(reference.clone()).or_insert(order_id);
+        }
+        if let Some(facts) = self.facts.get_mut(&order_id) {
+            facts.has_invoice |= resolved.all.iter().any(|reference| reference.kind == RefKind::Invoice);
+        }
+        for money in &event.news.money {
+            let key = (money.kind.as_str(), money.stripe_id.clone(), money.amount);
+            self.money_events.entry(key).or_insert_with(|| event.event_id.clone());
+        }
+        if let Some(created_at) = event.created_at.filter(|_| event.seed.is_some()) {
+            let first = self.success_at.entry(order_id).or_insert(created_at);
+            *first = created_at.min(*first);
+        }
+
+        let unchanged = self.step(order_id, &event.news, &cause);
+        if let Some(reason) = &unchanged {
+            let status = self.facts.get(&order_id).map(|facts| facts.payment.as_str());
+            self.transitions.push(NewTransition {
+                order_id,
+                moved: Move { axis: Axis::Payment, from: status, to: status, reason: Some(reason.clone()) },
+                cause: cause.clone(),
+            });
+        }
+        self.hold_duplicates(&resolved.orders, &cause);
+        unchanged
+    }
+
+    fn step(&mut self, order_id: Uuid, news: &News, cause: &Cause) -> Option<String> {
+        let before = self.facts.get(&order_id)?;
+        let transition = before.transition(news);
+        self.facts.insert(order_id, transition.after);
+        let moves = transition.moves.into_iter();
+        self.transitions.extend(moves.map(|moved| NewTransition { order_id, moved, cause: cause.clone() }));
+        let consequences = transition.consequences.into_iter();
+        self.consequences.extend(consequences.map(|consequence| (order_id, consequence, cause.clone())));
+        transition.unchanged
+    }
+
+    /// Two orders turned out to be one purchase: all but the one that is furthest are held, so that a person decides.
+    fn hold_duplicates(&mut self, orders: &[Uuid], cause: &Cause) {
+        let rank = |facts: &OrderFacts| {
+            let is_handed_over =
+                !matches!(facts.fulfilment, FulfilmentStatus::None | FulfilmentStatus::Queued);
+            let is_cancelled = matches!(facts.payment, PaymentStatus::Cancelled | PaymentStatus::Refunded);
+            (is_handed_over, !is_cancelled, facts.origin == Origin::Api, facts.origin == Origin::Invoice)
+        };
+        let Some(keeper) = orders.iter().filter_map(|id| self.facts.get(id)).max_by_key(|facts| rank(facts))
+        else {
+            return;
+        };
+        let keeper = keeper.id;
+        for &order_id in orders.iter().filter(|id| **id != keeper) {
+            let hold = HoldNews {
+                kind: HoldKind::PossibleDuplicate,
+                source: WHOLE_ORDER.to_owned(),
+                reason: format!("order {keeper} is the same purchase: Stripe links their payments"),
+                ended: None,
+            };
+            self.step(order_id, &News { hold: Some(hold), ..News::default() }, cause);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Events that concern no known order: which of them wait, which become an order, which are set aside.
+//!
+//! Events that share a Stripe object are one purchase and are judged together. A purchase without a success waits,
+//! and is set aside when the grace is over. A success that names an order waits for that order. A paid invoice becomes
+//! an order as soon as it is known what paid it, so that the PaymentIntent's own success finds it. Any other success
+//! waits out the grace. What is in doubt is adopted with a hold, so that nothing ships twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::super::events::{OrderEvent, Seed};
+use super::super::number;
+use super::super::order::{Axis, Cause, HoldKind, Origin, PaymentStatus, Ref, RefKind};
+use super::super::state::{Details, HoldNews, Move, WHOLE_ORDER};
+use super::super::store::{self, AdoptedOrder, NewTransition, Purchase};
+use super::resolve::Resolved;
+use super::{Candidate, Patience, SettleError, Verdict};
+
+/// What is to be done about the events without an order.
+#[derive(Default)]
+pub(super) struct Adoption {
+    pub orders: Vec<AdoptedOrder>,
+    pub transitions: Vec<NewTransition>,
+    pub holds: Vec<(Uuid, HoldNews, Cause)>,
+    /// One place for each candidate; filled for those that stay without an order.
+    pub verdicts: Vec<Option<Verdict>>,
+    /// The names of the adopted orders.
+    pub names: Vec<String>,
+}
+
+/// Judges the events without an order. Those that are adopted are resolved to their new order.
+pub(super) async fn plan(
+    conn: &mut PgConnection,
+    candidates: &[Candidate],
+    resolved: &mut [Resolved],
+    patience: Patience,
+    now: OffsetDateTime,
+) -> Result<Adoption, SettleError> {
+    let mut adoption = Adoption { verdicts: vec![None; candidates.len()], ..Adoption::default() };
+    let mut groups: Vec<Group<'_>> =
+        group(resolved).into_iter().map(|members| Group::new(candidates, resolved, members)).collect();
+    // Invoices first: they know the lines, and a PaymentIntent that may pay one of them must find it.
+    groups.sort_by_key(|group| group.seed.is_none_or(|(_, seed)| seed.origin != Origin::Invoice));
+
+    for group in groups {
+        match group.judge(patience, now) {
+            Judgement::Adopt { hold } => {
+                let doubt = match hold {
+                    Some(hold) => Some(hold),
+                    None => group.same_purchase(conn, &adoption.orders).await?,
+                };
+                let order_id = adoption.adopt(&group, doubt);
+                for &member in &group.members {
+                    resolved[member].orders.push(order_id);
+                }
+            }
+            Judgement::Leave(verdict) => {
+                for &member in &group.members {
+                    adoption.verdicts[member] = Some(verdict.clone());
+                }
+            }
+        }
+    }
+    Ok(adoption)
+}
+
+/// The positions of the events without an order, those that share an object together.
+fn group(resolved: &[Resolved]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut group_of: HashMap<&Ref, usize> = HashMap::new();
+    for (position, event) in resolved.iter().enumerate().filter(|(_, event)| event.orders.is_empty()) {
+        let touched: BTreeSet<usize> =
+            event.all.iter().filter_map(|reference| group_of.get(reference).copied()).collect();
+        let mut members: Vec<usize> =
+            touched.iter().filter_map(|group| groups.remove(group)).flatten().collect();
+        members.push(position);
+        members.sort_unstable();
+        for member in &members {
+            group_of.extend(resolved[*member].all.iter().map(|reference| (reference, position)));
+        }
+        groups.insert(position, members);
+    }
+    groups.into_values().collect()
+}
+
+/// Events of one purchase that no order was made for.
+struct Group<'c> {
+    members: Vec<usize>,
+    /// The event and the seed that an order would be made of: an invoice's, else a PaymentIntent's.
+    seed: Option<(&'c OrderEvent, &'c Seed)>,
+    names_order: Option<&'c str>,
+    refs: BTreeSet<Ref>,
+    details: Details,
+    parked_at: Option<OffsetDateTime>,
+}
+
+enum Judgement {
+    Adopt { hold: Option<HoldNews> },
+    Leave(Verdict),
+}
+
+impl<'c> Group<'c> {
+    fn new(candidates: &'c [Candidate], resolved: &[Resolved], members: Vec<usize>) -> Self {
+        let events = || members.iter().map(|&member| &candidates[member].event);
+        let seed_of = |origin| {
+            events().find_map(|event| {
+                event.seed.as_ref().filter(|seed| seed.origin == origin).map(|seed| (event, seed))
+            })
+        };
+        Self {
+            seed: seed_of(Origin::Invoice).or_else(|| seed_of(Origin::PaymentIntent)),
+            names_order: events().find_map(|event| event.names_order.as_deref()),
+            refs: members.iter().flat_map(|&member| resolved[member].all.iter().cloned()).collect(),
+            details: events().fold(Details::default(), |known, event| known.or(event.news.details.clone())),
+            parked_at: members.iter().filter_map(|&member| candidates[member].parked_at).min(),
+            members,
+        }
+    }
+
+    fn judge(&self, patience: Patience, now: OffsetDateTime) -> Judgement {
+        let parked_at = self.parked_at.unwrap_or(now);
+        let mut waits_for: Vec<String> = self.refs.iter().map(ToString::to_string).collect();
+        waits_for.extend(self.names_order.map(order_key));
+        let Some((event, seed)) = self.seed else {
+            return Judgement::Leave(self.leave(waits_for, parked_at + patience.grace, now));
+        };
+
+        if let Some(name) = self.names_order {
+            let until = parked_at + patience.order_wait;
+            let reason = format!("waits for the order {name:?} that its metadata names");
+            return match now < until {
+                true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
+                false => Judgement::Adopt { hold: Some(unknown_order(name)) },
+            };
+        }
+
+        let until = parked_at + patience.grace;
+        if self.is_invoice_with_known_payment(seed) || now >= until {
+            return Judgement::Adopt { hold: None };
+        }
+        let reason = format!(
+            "no order is known for {}; if none appears, one is made of it",
+            describe(event, &self.refs)
+        );
+        Judgement::Leave(Verdict::Parked { waits_for, until, reason })
+    }
+
+    /// Nothing here makes an order. Only a second look sets it aside: the first may have missed an order that was being
+    /// made at that moment.
+    fn leave(&self, waits_for: Vec<String>, until: OffsetDateTime, now: OffsetDateTime) -> Verdict {
+        if waits_for.is_empty() {
+            return Verdict::SetAside {
+                waits_for,
+                reason: "it names nothing that could be an order's".to_owned(),
+            };
+        }
+        let reason = format!("no order is known for {}", waits_for.join(", "));
+        match self.parked_at {
+            Some(_) if now >= until => Verdict::SetAside { waits_for, reason },
+            _ => Verdict::Parked { waits_for, until, reason },
+        }
+    }
+
+    fn is_invoice_with_known_payment(&self, seed: &Seed) -> bool {
+        seed.origin == Origin::Invoice && (seed.is_linked || self.has(RefKind::PaymentIntent))
+    }
+
+    fn has(&self, kind: RefKind) -> bool {
+        self.refs.iter().any(|reference| reference.kind == kind)
+    }
+
+    /// Where no event links invoice and PaymentIntent, a twin of the same customer, amount and currency near in time
+    /// may be the same purchase. In doubt the order is held.
+    async fn same_purchase(
+        &self,
+        conn: &mut PgConnection,
+        adopted: &[AdoptedOrder],
+    ) -> Result<Option<HoldNews>, SettleError> {
+        let Some((event, seed)) = self.seed else {
+            return Ok(None);
+        };
+        let (Some(customer), Some(at)) = (&self.details.stripe_customer, event.created_at) else {
+            return Ok(None);
+        };
+        let is_linked = seed.is_linked || self.has(RefKind::Invoice) && self.has(RefKind::PaymentIntent);
+        if is_linked || seed.total.amount == 0 {
+            return Ok(None);
+        }
+        let purchase = Purchase {
+            account: event.account.as_deref(),
+            customer,
+            total: seed.total,
+            origin: seed.origin,
+            at,
+        };
+        let twin = match adopted.iter().find(|other| purchase.is_twin_of(other)) {
+            Some(other) => Some(other.number.clone()),
+            None => store::find_twin(conn, &purchase).await?,
+        };
+        Ok(twin.map(|number| HoldNews {
+            kind: HoldKind::PossibleDuplicate,
+            source: WHOLE_ORDER.to_owned(),
+            reason: format!("order {number} of the same customer, amount and time may be the same purchase"),
+            ended: None,
+        }))
+    }
+}
+
+impl Adoption {
+    fn adopt(&mut self, group: &Group<'_>, doubt: Option<HoldNews>) -> Uuid {
+        let order_id = Uuid::now_v7();
+        let Some((event, seed)) = group.seed else {
+            return order_id;
+        };
+        let cause = Cause::Event(event.event_id.clone());
+        let order = AdoptedOrder {
+            id: order_id,
+            number: number::new(),
+            origin: seed.origin,
+            total: seed.total,
+            account: event.account.clone(),
+            details: group.details.clone(),
+            metadata: seed.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
+            lines: seed.lines.clone(),
+            refs: group.refs.clone(),
+            at: event.created_at,
+        };
+        self.names.extend([order_key(&order_id.to_string()), order_key(&order.number)]);
+        self.transitions.push(NewTransition {
+            order_id,
+            moved: Move {
+                axis: Axis::Payment,
+                from: None,
+                to: Some(PaymentStatus::AwaitingPayment.as_str()),
+                reason: Some(format!("made of {}: no order was made for it", describe(event, &group.refs))),
+            },
+            cause: cause.clone(),
+        });
+        self.holds.extend(doubt.map(|hold| (order_id, hold, cause)));
+        self.orders.push(order);
+        order_id
+    }
+}
+
+/// The key under which events wait for an order by name.
+pub(in crate::orders) fn order_key(name: &str) -> String {
+    format!("order:{name}")
+}
+
+fn unknown_order(name: &str) -> HoldNews {
+    HoldNews {
+        kind: HoldKind::UnknownOrder,
+        source: WHOLE_ORDER.to_owned(),
+        reason: format!("its metadata names the order {name:?}, which never appeared"),
+        ended: None,
+    }
+}
+
+fn describe(event: &OrderEvent, refs: &BTreeSet<Ref>) -> String {
+    let own = event.refs.first().or(refs.first());
+    own.map_or_else(|| event.event_id.clone(), ToString::to_string)
+}

@@ -1,0 +1,75 @@
+//! The HTTP server: all routes of all features, and the limits on whoever connects.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use prometheus_client::registry::Registry;
+use sqlx::PgPool;
+
+use crate::api::ApiError;
+use crate::clock::Clock;
+use crate::orders::routes::WakeWaiting;
+use crate::webhooks::Intake;
+use crate::{inbox, orders, webhooks};
+
+mod health;
+
+/// How long a client may take to send the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept; Stripe and load balancers use theirs again.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections of one server thread; more wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 2048;
+/// The largest body of the JSON API.
+const LARGEST_JSON: usize = 512 * 1024;
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct Shared {
+    /// The API's own connections.
+    pub pool: PgPool,
+    /// The time.
+    pub clock: Clock,
+    /// The webhook endpoints.
+    pub intake: web::Data<Intake>,
+    /// All metrics.
+    pub registry: Arc<Registry>,
+}
+
+/// Starts a server on a listening socket; returns it with the address that it has.
+///
+/// # Errors
+/// The socket cannot be used.
+pub fn start(listener: TcpListener, threads: usize, shared: Shared) -> std::io::Result<(Server, SocketAddr)> {
+    let address = listener.local_addr()?;
+    let wake: WakeWaiting = inbox::wake_waiting;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(shared.pool.clone()))
+            .app_data(web::Data::new(shared.clock.clone()))
+            .app_data(web::Data::new(wake))
+            .app_data(web::Data::from(Arc::clone(&shared.registry)))
+            .app_data(shared.intake.clone())
+            .app_data(web::PayloadConfig::new(LARGEST_JSON))
+            .configure(webhooks::configure)
+            .configure(orders::routes::configure)
+            .configure(health::configure)
+            .default_service(web::to(no_such_route))
+    })
+    .workers(threads)
+    .max_connections(MOST_CONNECTIONS)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .disable_signals()
+    .shutdown_timeout(10)
+    .listen(listener)?
+    .run();
+    Ok((server, address))
+}
+
+async fn no_such_route() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found("there is no such route; see the README for those that there are"))
+}

@@ -1,0 +1,235 @@
+//! The event around an object: what the inbox needs to file it, and the object itself for those who apply it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Stripe's ids are far shorter; this bounds what a signed but strange body can put into the ledger.
+const LONGEST_NAME: usize = 255;
+
+/// The face of an event, read without its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// `evt_…`
+    pub id: String,
+    /// Such as `payment_intent.succeeded`.
+    pub event_type: String,
+    /// `data.object.id`, or the related object of a thin event.
+    pub object_id: Option<String>,
+    /// The connected account of a Connect event.
+    pub account: Option<String>,
+    /// In whose shape the object is; for people only.
+    pub api_version: Option<String>,
+    /// Live or test mode.
+    pub livemode: bool,
+    /// Stripe's time, whole seconds.
+    pub created_at: Option<OffsetDateTime>,
+    /// A thin event (API v2) carries no object.
+    pub is_thin: bool,
+}
+
+/// A body that was signed but is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, or not the JSON of an event.
+    #[error("the body is not the JSON of a Stripe event: {0}")]
+    Json(#[from] serde_json::Error),
+    /// `id` or `type` is not a name.
+    #[error("the event's {0} is not a name of 1 to {LONGEST_NAME} visible ASCII characters")]
+    Name(&'static str),
+}
+
+#[derive(Deserialize)]
+struct Wire<'b> {
+    #[serde(borrow)]
+    id: Cow<'b, str>,
+    #[serde(borrow)]
+    object: Option<Cow<'b, str>>,
+    #[serde(borrow, rename = "type")]
+    event_type: Cow<'b, str>,
+    #[serde(borrow, default)]
+    account: Option<Cow<'b, str>>,
+    #[serde(borrow, default)]
+    context: Option<Cow<'b, str>>,
+    #[serde(borrow, default)]
+    api_version: Option<Cow<'b, str>>,
+    #[serde(default)]
+    livemode: bool,
+    #[serde(default)]
+    created: Option<Created>,
+    #[serde(default)]
+    data: Option<WireData>,
+    #[serde(default)]
+    related_object: Option<WireObject>,
+}
+
+#[derive(Deserialize)]
+struct WireData {
+    #[serde(default)]
+    object: Option<WireObject>,
+}
+
+#[derive(Deserialize)]
+struct WireObject {
+    #[serde(default)]
+    id: Option<String>,
+}
+
+/// Unix seconds, or an RFC 3339 text in thin events.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Created {
+    Unix(i64),
+    Text(String),
+}
+
+impl Created {
+    fn time(self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Unix(seconds) => OffsetDateTime::from_unix_timestamp(seconds).ok(),
+            Self::Text(text) => OffsetDateTime::parse(&text, &Rfc3339).ok(),
+        }
+    }
+}
+
+impl Envelope {
+    /// Reads the face of an event.
+    ///
+    /// # Errors
+    /// The body is no event: see [`Malformed`].
+    pub fn read(body: &str) -> Result<Self, Malformed> {
+        let wire: Wire<'_> = serde_json::from_str(body)?;
+        let name = |text: Cow<'_, str>, field| {
+            Some(text.into_owned()).filter(|text| is_name(text)).ok_or(Malformed::Name(field))
+        };
+        let is_thin = wire.object.as_deref() == Some("v2.core.event");
+        let object = wire.data.and_then(|data| data.object).or(wire.related_object);
+        Ok(Self {
+            id: name(wire.id, "id")?,
+            event_type: name(wire.event_type, "type")?,
+            object_id: object.and_then(|object| object.id).filter(|id| is_name(id)),
+            account: wire
+                .account
+                .or(wire.context.filter(|_| is_thin))
+                .map(Cow::into_owned)
+                .filter(|id| is_name(id)),
+            api_version: wire.api_version.map(Cow::into_owned).filter(|version| is_name(version)),
+            livemode: wire.livemode,
+            created_at: wire.created.and_then(Created::time),
+            is_thin,
+        })
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// An event as it was filed, with its object still unread.
+#[derive(Debug)]
+pub struct Event<'b> {
+    /// `evt_…`
+    pub id: &'b str,
+    /// Such as `payment_intent.succeeded`.
+    pub event_type: &'b str,
+    /// The connected account of a Connect event.
+    pub account: Option<&'b str>,
+    /// Stripe's time, whole seconds.
+    pub created_at: Option<OffsetDateTime>,
+    /// `data.object` as it came.
+    pub object: &'b RawValue,
+}
+
+#[derive(Deserialize)]
+struct Body<'b> {
+    #[serde(borrow)]
+    data: BodyData<'b>,
+}
+
+#[derive(Deserialize)]
+struct BodyData<'b> {
+    #[serde(borrow)]
+    object: &'b RawValue,
+}
+
+impl<'b> Event<'b> {
+    /// Finds the object in the body of an event.
+    ///
+    /// # Errors
+    /// There is no `data.object`.
+    pub fn open(
+        id: &'b str,
+        event_type: &'b str,
+        account: Option<&'b str>,
+        created_at: Option<OffsetDateTime>,
+        body: &'b str,
+    ) -> Result<Self, serde_json::Error> {
+        let body: Body<'b> = serde_json::from_str(body)?;
+        Ok(Self { id, event_type, account, created_at, object: body.data.object })
+    }
+
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// It is not of the shape that the event's type promises.
+    pub fn object<T: Deserialize<'b>>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.object.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_face_of_a_snapshot_event_is_read() {
+        let body = r#"{"id":"evt_1","object":"event","api_version":"2020-08-27","created":1648320033,
+            "data":{"object":{"id":"pi_1","object":"payment_intent"}},"livemode":true,"pending_webhooks":1,
+            "request":"req_1","type":"payment_intent.succeeded","account":"acct_1"}"#;
+
+        let envelope = Envelope::read(body).unwrap();
+
+        assert_eq!(envelope.id, "evt_1");
+        assert_eq!(envelope.event_type, "payment_intent.succeeded");
+        assert_eq!(envelope.object_id.as_deref(), Some("pi_1"));
+        assert_eq!(envelope.account.as_deref(), Some("acct_1"));
+        assert_eq!(envelope.created_at.unwrap().unix_timestamp(), 1_648_320_033);
+        assert!(envelope.livemode && !envelope.is_thin);
+    }
+
+    #[test]
+    fn a_thin_event_is_told_apart() {
+        let body = r#"{"id":"evt_test_65","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered",
+            "livemode":false,"created":"2026-01-01T00:00:00.000Z","context":"acct_1",
+            "related_object":{"id":"mtr_1","type":"billing.meter","url":"/v1/billing/meters/mtr_1"}}"#;
+
+        let envelope = Envelope::read(body).unwrap();
+
+        assert!(envelope.is_thin);
+        assert_eq!(envelope.object_id.as_deref(), Some("mtr_1"));
+        assert_eq!(envelope.created_at.unwrap().unix_timestamp(), 1_767_225_600);
+    }
+
+    #[test]
+    fn only_id_and_type_must_be_there() {
+        let envelope = Envelope::read(r#"{"id":"evt_1","type":"x","api_version":null,"data":{}}"#).unwrap();
+
+        assert_eq!((envelope.object_id, envelope.livemode), (None, false));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for body in ["", "null", "[]", "{}", r#"{"id":"evt_1"}"#, r#"{"id":7,"type":"x"}"#, "\u{feff}{}"] {
+            assert!(matches!(Envelope::read(body), Err(Malformed::Json(_))), "{body}");
+        }
+        for body in
+            [r#"{"id":"","type":"x"}"#, r#"{"id":"evt\u0000","type":"x"}"#, r#"{"id":"é","type":"x"}"#]
+        {
+            assert!(matches!(Envelope::read(body), Err(Malformed::Name("id"))), "{body}");
+        }
+        assert!(matches!(Envelope::read(r#"{"id":"evt_1","type":"a b"}"#), Err(Malformed::Name("type"))));
+    }
+}

@@ -1,0 +1,83 @@
+//! The objects that events carry, a file each, with the fields that we read.
+
+mod charge;
+mod dispute;
+mod invoice;
+mod invoice_payment;
+mod payment_intent;
+mod refund;
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+pub use charge::Charge;
+pub use dispute::Dispute;
+pub use invoice::{Invoice, InvoiceLine};
+pub use invoice_payment::InvoicePayment;
+pub use payment_intent::PaymentIntent;
+pub use refund::Refund;
+
+use super::Id;
+
+/// The merchant's own keys and values on an object.
+pub type Metadata = HashMap<String, String>;
+
+/// A list inside an object.
+#[derive(Debug, Deserialize)]
+pub(crate) struct List<T> {
+    #[serde(default = "Vec::new")]
+    pub data: Vec<T>,
+}
+
+/// A postal address; any part may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Address {
+    /// Street and number.
+    pub line1: Option<String>,
+    /// Flat, floor, company.
+    pub line2: Option<String>,
+    /// City or town.
+    pub city: Option<String>,
+    /// State, province or county.
+    pub state: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
+    /// Two-letter ISO code.
+    pub country: Option<String>,
+}
+
+/// Recipient and address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ShippingDetails {
+    /// Who receives it.
+    pub name: Option<String>,
+    /// For the carrier.
+    pub phone: Option<String>,
+    /// Where to.
+    pub address: Option<Address>,
+}
+
+/// A customer, by id or expanded.
+pub type Customer = Id;
+
+/// Stripe writes `null` where a map is empty in some versions; both mean none.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Tells an absent key from a `null`: `None` is absent, `Some(None)` is `null`.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}

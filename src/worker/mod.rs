@@ -1,0 +1,82 @@
+//! The loop that every worker runs: while there is work do it, else wait until woken or until the next poll.
+//!
+//! Waking is Postgres's `notify`: it makes the next step start within milliseconds, also across processes. It can be
+//! lost; then polling finds the work within a second.
+
+mod wake;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::db;
+use crate::fulfilment::FulfilmentWorker;
+use crate::inbox::Applier;
+
+pub use wake::Wake;
+
+/// How long work that nobody announced can wait.
+const POLL: Duration = Duration::from_secs(1);
+/// The pause after an error: the database is out of reach, and hammering it does not bring it back.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The workers of one process.
+pub struct Workers {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Workers {
+    /// Starts the inbox worker, and the fulfilment worker where there is a provider.
+    pub fn start(pool: &PgPool, applier: Applier, fulfilment: Option<FulfilmentWorker>) -> Self {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let wake = Wake::start(pool.clone(), &[db::EVENTS_CHANNEL, db::FULFILMENTS_CHANNEL], &tasks, &stop);
+        let woken = wake.on(db::EVENTS_CHANNEL);
+        tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
+        if let Some(worker) = fulfilment {
+            let woken = wake.on(db::FULFILMENTS_CHANNEL);
+            tasks.spawn(run("fulfilment", stop.clone(), woken, async move || worker.run_once().await));
+        }
+        Self { tasks, stop }
+    }
+
+    /// Lets every worker finish what it has claimed and stops; false where that took longer than `within`.
+    pub async fn stop(self, within: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(within, self.tasks.wait()).await.is_ok()
+    }
+}
+
+async fn run(
+    name: &'static str,
+    stop: CancellationToken,
+    woken: std::sync::Arc<tokio::sync::Notify>,
+    step: impl AsyncFn() -> sqlx::Result<usize>,
+) {
+    while !stop.is_cancelled() {
+        let pause = match step().await {
+            Ok(0) => POLL,
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(
+                    worker = name,
+                    error = &error as &dyn std::error::Error,
+                    "a worker cannot go on now"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => continue,
+                    () = stop.cancelled() => break,
+                }
+            }
+        };
+        tokio::select! {
+            () = woken.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    tracing::debug!(worker = name, "worker stopped");
+}

@@ -1,0 +1,7 @@
+//! The whole service through its front door, on a real Postgres: one binary, a database for each test.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod cluster;
+mod orders;
+mod support;
