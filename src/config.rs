@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -229,6 +229,16 @@ impl Settings {
             Some(url) if !url.is_empty() => DatabaseConfig::Url(Secret(url.to_owned())),
             _ => DatabaseConfig::Private(self.data_dir.clone()),
         }
+    }
+
+    /// The folder of the private cluster.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Where the demo listens if it can; none where the setting is no address.
+    pub fn for_demo(&self) -> Option<SocketAddr> {
+        self.listen.trim().parse().ok()
     }
 
     /// The log filter and format.

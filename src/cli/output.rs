@@ -8,7 +8,7 @@ use time::macros::format_description;
 /// A table with these columns, as wide as the terminal.
 pub(super) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(columns);
     table
 }
