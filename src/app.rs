@@ -110,7 +110,7 @@ impl App {
 
         if let Some(work) = roles.work {
             let patience = Patience { grace: work.adoption_grace, order_wait: work.order_wait };
-            let applier = Applier::new(pool.clone(), clock.clone(), patience, inbox_metrics);
+            let applier = Applier::new(pool.clone(), clock.clone(), work.livemode, patience, inbox_metrics);
             let fulfilment = match &work.provider {
                 Some(choice) => {
                     let settings = FulfilmentSettings::for_provider(choice, work.retry_base);

@@ -207,6 +207,8 @@ pub struct ServeConfig {
 /// What the workers need.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
+    /// Whether events of live mode are ours, else those of test mode.
+    pub livemode: bool,
     /// How long an unknown success waits before it is adopted.
     pub adoption_grace: Duration,
     /// How long a success waits for the order that its metadata names.
@@ -292,9 +294,11 @@ impl Settings {
         let order_wait = faults.keep(parse::duration("PACKLINE_ORDER_WAIT", &self.order_wait));
         let retry_base = faults.keep(parse::duration("FULFILMENT_RETRY_BASE", &self.fulfilment_retry_base));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
+        let livemode = faults.keep(self.livemode());
         let provider = faults.keep(self.provider());
         faults.finish((|| {
             Some(WorkerConfig {
+                livemode: livemode?,
                 adoption_grace: adoption_grace?,
                 order_wait: order_wait?,
                 provider: provider?,

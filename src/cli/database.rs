@@ -59,6 +59,9 @@ impl Database {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
+        if !db::is_supported(&pool).await? {
+            bail!("this Postgres is too old: Packline needs version {} or newer", db::OLDEST_POSTGRES);
+        }
         db::migrate(&pool).await.context("the database's schema cannot be brought up to date")?;
         Ok(Self { url, pool, cluster })
     }

@@ -16,6 +16,9 @@ pub const FULFILMENTS_CHANNEL: &str = "packline_fulfilments";
 /// The schema, as migrations that are never edited once landed.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// The oldest major version of Postgres whose SQL is ours.
+pub const OLDEST_POSTGRES: i32 = 14;
+
 /// How long a caller waits for a connection before it hears that there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -36,6 +39,16 @@ pub fn connect(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> 
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_lazy_with(options))
+}
+
+/// Whether the server is new enough.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_supported(pool: &PgPool) -> sqlx::Result<bool> {
+    let version: i32 =
+        sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(pool).await?;
+    Ok(version / 10_000 >= OLDEST_POSTGRES)
 }
 
 /// Brings the schema up to date. Processes that start together take turns.

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::dispatch;
+use super::event::Disposition;
 use super::metrics::InboxMetrics;
 use super::store::{self, DueEvent, Mark};
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ const MOST_RACES: usize = 10;
 pub struct Applier {
     pool: PgPool,
     clock: Clock,
+    livemode: bool,
     patience: Patience,
     metrics: InboxMetrics,
 }
@@ -63,9 +65,16 @@ impl From<SettleError> for Failed {
 }
 
 impl Applier {
-    /// A worker on a database. `patience` is how long unknown successes wait.
-    pub fn new(pool: PgPool, clock: Clock, patience: Patience, metrics: InboxMetrics) -> Self {
-        Self { pool, clock, patience, metrics }
+    /// A worker on a database. `livemode` is the mode that the service is for, `patience` how long unknown successes
+    /// wait.
+    pub fn new(
+        pool: PgPool,
+        clock: Clock,
+        livemode: bool,
+        patience: Patience,
+        metrics: InboxMetrics,
+    ) -> Self {
+        Self { pool, clock, livemode, patience, metrics }
     }
 
     /// Applies one batch; returns how many events it looked at. None means that nothing is due.
@@ -96,7 +105,7 @@ impl Applier {
         let mut readable = Vec::with_capacity(due.len());
         let mut candidates = Vec::with_capacity(due.len());
         for event in &due {
-            match read(event) {
+            match self.read(event) {
                 Ok(read) => {
                     readable.push(event);
                     candidates.push(Candidate { event: read, parked_at: event.parked_at });
@@ -115,6 +124,22 @@ impl Applier {
 
         self.report(&due, &marks, now);
         Ok(due.len())
+    }
+
+    /// Reads an event for what it says of an order.
+    fn read(&self, event: &DueEvent) -> Result<OrderEvent, Fault> {
+        if let Disposition::SetAside(reason) =
+            Disposition::by(&event.event_type, event.livemode, self.livemode)
+        {
+            return Err(Fault::NotOurs(reason));
+        }
+        let body =
+            event.body.as_deref().ok_or_else(|| Fault::Lasting("its payload has expired".to_owned()))?;
+        let handler = dispatch::handler(&event.event_type)
+            .ok_or_else(|| Fault::NotOurs(format!("nothing here acts on {}", event.event_type)))?;
+        let opened =
+            Event::open(&event.id, &event.event_type, event.account.as_deref(), event.created_at, body);
+        Ok(handler(&opened.map_err(Unreadable::from)?)?)
     }
 
     /// Something in the batch cannot be applied: each event is tried alone, and only the one that fails pays for it.
@@ -169,12 +194,14 @@ impl Applier {
     }
 }
 
-/// Why an event cannot be applied as it is.
+/// Why an event is not applied.
 enum Fault {
     /// The next try may fare better, or the next version.
     Passing(String),
     /// No try ever will.
     Lasting(String),
+    /// It is not for us.
+    NotOurs(String),
 }
 
 impl From<Unreadable> for Fault {
@@ -186,41 +213,38 @@ impl From<Unreadable> for Fault {
 impl Fault {
     fn mark(self, event: &DueEvent, now: OffsetDateTime) -> Mark {
         let attempts = event.attempts + 1;
-        let (is_last, reason) = match self {
-            Self::Passing(reason) => (attempts >= MOST_ATTEMPTS, reason),
-            Self::Lasting(reason) => (true, reason),
-        };
         let wait = FIRST_WAIT * 2_u32.pow(u32::try_from(event.attempts).unwrap_or_default().min(16));
-        Mark {
-            id: event.id.clone(),
-            state: if is_last { "failed" } else { "pending" },
-            reason: Some(reason),
-            order_id: None,
-            waits_for: Vec::new(),
-            next_attempt_at: (!is_last).then(|| now + wait),
-            attempts,
+        let mark = Mark { attempts, ..Mark::of(event) };
+        match self {
+            Self::Passing(reason) if attempts < MOST_ATTEMPTS => {
+                Mark { state: "pending", reason: Some(reason), next_attempt_at: Some(now + wait), ..mark }
+            }
+            Self::Passing(reason) | Self::Lasting(reason) => {
+                Mark { state: "failed", reason: Some(reason), ..mark }
+            }
+            Self::NotOurs(reason) => {
+                Mark { state: "set_aside", reason: Some(reason), attempts: event.attempts, ..mark }
+            }
         }
     }
 }
 
-fn read(event: &DueEvent) -> Result<OrderEvent, Fault> {
-    let body = event.body.as_deref().ok_or_else(|| Fault::Lasting("its payload has expired".to_owned()))?;
-    let handler = dispatch::handler(&event.event_type)
-        .ok_or_else(|| Fault::Lasting(format!("nothing here acts on {}", event.event_type)))?;
-    let opened = Event::open(&event.id, &event.event_type, event.account.as_deref(), event.created_at, body);
-    Ok(handler(&opened.map_err(Unreadable::from)?)?)
+impl Mark {
+    fn of(event: &DueEvent) -> Self {
+        Self {
+            id: event.id.clone(),
+            state: "applied",
+            reason: None,
+            order_id: None,
+            waits_for: Vec::new(),
+            next_attempt_at: None,
+            attempts: event.attempts,
+        }
+    }
 }
 
 fn verdict_mark(event: &DueEvent, verdict: Verdict) -> Mark {
-    let mark = Mark {
-        id: event.id.clone(),
-        state: "applied",
-        reason: None,
-        order_id: None,
-        waits_for: Vec::new(),
-        next_attempt_at: None,
-        attempts: event.attempts,
-    };
+    let mark = Mark::of(event);
     match verdict {
         Verdict::Applied { order_id, reason } => Mark { order_id: Some(order_id), reason, ..mark },
         Verdict::Parked { waits_for, until, reason } => {

@@ -54,16 +54,22 @@ pub enum Disposition {
 impl Disposition {
     /// Judges an event by its face. `livemode` is the mode that this service is for.
     pub fn of(envelope: &Envelope, livemode: bool) -> Self {
-        let mode = |live| if live { "live" } else { "test" };
         if envelope.is_thin {
-            Self::SetAside("a thin event: it carries no object".to_owned())
-        } else if envelope.livemode != livemode {
-            let (theirs, ours) = (mode(envelope.livemode), mode(livemode));
+            return Self::SetAside("a thin event: it carries no object".to_owned());
+        }
+        Self::by(&envelope.event_type, envelope.livemode, livemode)
+    }
+
+    /// The same for an event that was stored before, perhaps under other settings or by another version.
+    pub(super) fn by(event_type: &str, theirs: bool, ours: bool) -> Self {
+        let mode = |is_live| if is_live { "live" } else { "test" };
+        if theirs != ours {
+            let (theirs, ours) = (mode(theirs), mode(ours));
             Self::SetAside(format!(
                 "an event of {theirs} mode; this service is for {ours} mode (STRIPE_MODE)"
             ))
-        } else if !dispatch::is_handled(&envelope.event_type) {
-            Self::SetAside(format!("nothing here acts on {}", envelope.event_type))
+        } else if !dispatch::is_handled(event_type) {
+            Self::SetAside(format!("nothing here acts on {event_type}"))
         } else {
             Self::Apply
         }

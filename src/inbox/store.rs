@@ -108,6 +108,7 @@ pub(super) struct DueEvent {
     pub id: String,
     pub event_type: String,
     pub account: Option<String>,
+    pub livemode: bool,
     pub created_at: Option<OffsetDateTime>,
     pub received_at: OffsetDateTime,
     pub parked_at: Option<OffsetDateTime>,
@@ -127,8 +128,8 @@ pub(super) async fn claim_due(
         DueEvent,
         r#"
         select
-          events.id, events.type as event_type, events.account, events.created_at, events.received_at,
-          events.parked_at, events.attempts, bodies.body as "body?"
+          events.id, events.type as event_type, events.account, events.livemode, events.created_at,
+          events.received_at, events.parked_at, events.attempts, bodies.body as "body?"
         from stripe_events events
         left join stripe_event_payloads bodies on bodies.event_id = events.id
         where events.next_attempt_at <= $1

@@ -128,7 +128,7 @@ async fn try_place(
     }
 
     let id = Uuid::now_v7();
-    let number = order.number.clone().unwrap_or_else(number::new);
+    let number = order.number.clone().unwrap_or_else(number::random);
     insert(&mut tx, id, &number, key, order, checked, now).await?;
     let mut appeared = vec![order_key(&id.to_string()), order_key(&number)];
     appeared.extend(payment_intent(order).as_ref().map(ToString::to_string));

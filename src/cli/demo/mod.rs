@@ -88,6 +88,7 @@ fn roles(settings: &Settings, secret: &str) -> Roles {
         shutdown_grace,
     };
     let work = WorkerConfig {
+        livemode: false,
         adoption_grace: ADOPTION_GRACE,
         order_wait: Duration::from_secs(600),
         provider: Some(ProviderChoice::Log),

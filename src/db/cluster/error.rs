@@ -146,3 +146,12 @@ impl ClusterError {
         move |source| Self::Io { what, path: path.to_owned(), source }
     }
 }
+
+/// How much of a log or of a program's output an error quotes.
+const TAIL_LINES: usize = 15;
+
+/// The end of what was logged or printed.
+pub(super) fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+}

@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 use super::ROLE;
 use super::conf;
 use super::error::ClusterError;
+use super::error::last_lines;
 use super::folder::Folder;
 use super::programs::Programs;
-use super::start::last_lines;
 use super::user::ServerUser;
 
 const UNFINISHED: &str = "unfinished-";

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::conf;
-use super::error::ClusterError;
+use super::error::{ClusterError, last_lines};
 use super::folder::{Folder, LOG};
 use super::initialise::initialise;
 use super::patience::wait_for;
@@ -32,7 +32,6 @@ const TRIES: u32 = 40;
 const TRY_PAUSE: Duration = Duration::from_millis(100);
 /// A log that is longer is put aside at the next start; one older log is kept.
 const LOG_LIMIT: u64 = 1024 * 1024;
-const TAIL_LINES: usize = 15;
 
 /// The address of a server that takes queries.
 pub(super) fn ensure_running(
@@ -151,9 +150,4 @@ fn log_tail(folder: &Folder, log_start: u64) -> Option<String> {
     let mut text = Vec::new();
     log.read_to_end(&mut text).ok()?;
     Some(last_lines(&String::from_utf8_lossy(&text)))
-}
-
-pub(super) fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

@@ -218,7 +218,7 @@ impl Adoption {
         let cause = Cause::Event(event.event_id.clone());
         let order = AdoptedOrder {
             id: order_id,
-            number: number::new(),
+            number: number::random(),
             origin: seed.origin,
             total: seed.total,
             account: event.account.clone(),

@@ -147,7 +147,7 @@ impl TestApp {
 
     pub fn applier(&self) -> Applier {
         let metrics = InboxMetrics::register(&mut telemetry::registry());
-        Applier::new(self.pool.clone(), self.clock.clone(), PATIENCE, metrics)
+        Applier::new(self.pool.clone(), self.clock.clone(), false, PATIENCE, metrics)
     }
 
     /// Applies what is due until nothing is.
