@@ -46,7 +46,8 @@ comment on column stripe_events.order_id is 'The order that the event concerned.
 -- Serves the claim: what is due, oldest first; applied events are not in it.
 create index stripe_events_due on stripe_events (next_attempt_at, id) where next_attempt_at is not null;
 -- Serves the wake-up when an order appears; only events without an order are in it.
-create index stripe_events_waiting on stripe_events using gin (waits_for) where waits_for is not null;
+-- Without a pending list: a wake-up asks for many keys and would read the whole list for each.
+create index stripe_events_waiting on stripe_events using gin (waits_for) with (fastupdate = off) where waits_for is not null;
 -- Serves `packline events list` and `orders show`.
 create index stripe_events_by_received on stripe_events (received_at desc, id desc);
 create index stripe_events_by_order on stripe_events (order_id) where order_id is not null;
