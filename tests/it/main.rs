@@ -4,4 +4,5 @@
 
 mod cluster;
 mod orders;
+mod queries;
 mod support;
