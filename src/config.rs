@@ -48,7 +48,7 @@ pub struct Settings {
     stripe_mode: String,
 
     /// Where paid orders are sent: an http(s) URL of your warehouse or its adapter.
-    #[arg(long, env, global = true, value_name = "URL")]
+    #[arg(long, env, global = true, value_name = "URL", hide_env_values = true)]
     fulfilment_url: Option<String>,
 
     /// Secret (whsec_ and base64) with which requests to FULFILMENT_URL are signed, by the Standard Webhooks scheme.

@@ -23,8 +23,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections of one server thread; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 2048;
-/// The largest body of the JSON API.
-const LARGEST_JSON: usize = 512 * 1024;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -53,7 +51,6 @@ pub fn start(listener: TcpListener, threads: usize, shared: Shared) -> std::io::
             .app_data(web::Data::new(wake))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
             .app_data(shared.intake.clone())
-            .app_data(web::PayloadConfig::new(LARGEST_JSON))
             .configure(webhooks::configure)
             .configure(orders::routes::configure)
             .configure(health::configure)

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -112,6 +112,19 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let error = Inner { code: self.code, message: &self.message, fields: &self.fields };
-        HttpResponse::build(self.status).json(Body { error })
+        let mut response = HttpResponse::build(self.status);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(Body { error })
     }
+}
+
+/// The answer of a resource to methods that it does not know; `allowed` are those that it does.
+pub fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+    let message = format!("there is no such method here; there is {allowed}");
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+    let mut response = error.error_response();
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
+    response
 }

@@ -14,8 +14,8 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() {
-            let field = if path == "." { "body".to_owned() } else { path };
-            return ApiError::invalid(vec![FieldError::new(field, inner.to_string())]);
+            let message = inner.to_string();
+            return ApiError::invalid(vec![FieldError::new(field(&path, &message), message)]);
         }
         ApiError::bad_request("malformed_json", format!("the body is not JSON: {inner}"))
     })?;
@@ -23,4 +23,15 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         ApiError::bad_request("malformed_json", format!("the body goes on after its JSON: {error}"))
     })?;
     Ok(value)
+}
+
+/// The field at fault. Of a missing one serde gives the path of the object that lacks it, and its name only in words.
+fn field(path: &str, message: &str) -> String {
+    let missing = message.strip_prefix("missing field `").and_then(|rest| Some(rest.split_once('`')?.0));
+    match (path, missing) {
+        (".", None) => "body".to_owned(),
+        (".", Some(missing)) => missing.to_owned(),
+        (path, None) => path.to_owned(),
+        (path, Some(missing)) => format!("{path}.{missing}"),
+    }
 }

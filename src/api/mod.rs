@@ -1,12 +1,14 @@
 //! What every route of the JSON API shares: API keys, the error format, JSON bodies, idempotency.
 
+mod body;
 mod error;
 mod idempotency;
 mod json;
 mod key;
 mod store;
 
-pub use error::{ApiError, FieldError};
+pub use body::read_body;
+pub use error::{ApiError, FieldError, method_not_allowed};
 pub use idempotency::{Answer, IdempotencyKey};
 pub use json::read_json;
 pub use key::{ApiKey, NewKey, create_key};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use sqlx::PgPool;
 
+use super::output;
 use crate::config::{DatabaseConfig, Settings};
 use crate::db::cluster::{Cluster, ClusterSettings};
 use crate::db::{self, is_unavailable};
@@ -84,6 +85,6 @@ impl Database {
 /// `packline migrate`.
 pub(super) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let database = Database::open(settings).await?;
-    println!("the database's schema is up to date");
+    output::print("the database's schema is up to date")?;
     database.close().await
 }

@@ -1,7 +1,11 @@
 //! `packline events`.
 
+use std::fmt;
+
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use comfy_table::Table;
 
 use super::database::Database;
 use super::output;
@@ -13,14 +17,14 @@ use crate::inbox::{self, EventDetails, EventFilter, EventRow};
 pub(super) enum Command {
     /// List events, newest first
     List {
-        /// Only those in this state: pending, parked, applied, set_aside or failed
-        #[arg(long)]
+        /// Only those in this state
+        #[arg(long, value_parser = PossibleValuesParser::new(inbox::STATES))]
         state: Option<String>,
         /// Only those of this type, such as invoice.paid
         #[arg(long = "type")]
         event_type: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
         /// As JSON
         #[arg(long)]
@@ -48,18 +52,18 @@ impl Command {
         match self {
             Self::List { state, event_type, limit, json } => {
                 let events = inbox::list_events(&mut conn, &EventFilter { state, event_type, limit }).await?;
-                if json { output::json(&events)? } else { print_list(&events) }
+                if json { output::json(&events)? } else { output::print(list(&events))? }
             }
             Self::Show { event, json } => {
                 let missing = || format!("no event {event:?} was received");
                 let details = inbox::find_event(&mut conn, &event).await?.with_context(missing)?;
-                if json { output::json(&details)? } else { print(&details) }
+                if json { output::json(&details)? } else { output::print(Page(details))? }
             }
             Self::Replay { event } => {
                 if !inbox::replay(&mut conn, &event, Clock::system().now()).await? {
                     bail!("{event:?} is not there, or is applied or due already");
                 }
-                println!("{event} is due again");
+                output::print(format!("{event} is due again"))?;
             }
         }
         drop(conn);
@@ -67,7 +71,7 @@ impl Command {
     }
 }
 
-fn print_list(events: &[EventRow]) {
+fn list(events: &[EventRow]) -> Table {
     let mut table = output::table(&["received (UTC)", "event", "type", "state", "order", "reason"]);
     for event in events {
         table.add_row([
@@ -79,26 +83,31 @@ fn print_list(events: &[EventRow]) {
             event.reason.clone().unwrap_or_default(),
         ]);
     }
-    println!("{table}");
+    table
 }
 
-fn print(event: &EventDetails) {
-    let row = &event.row;
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    println!("event {}  {}", row.id, row.state);
-    println!("  type        {}", row.event_type);
-    println!("  reason      {}", or_dash(row.reason.clone()));
-    println!("  object      {}", or_dash(row.object_id.clone()));
-    println!("  order       {}", or_dash(row.order_number.clone()));
-    println!("  account     {}", row.account.as_deref().unwrap_or("our own"));
-    println!("  created     {}", or_dash(event.created_at.map(output::time)));
-    println!("  received    {} on {}", output::time(row.received_at), event.endpoint);
-    println!("  applied     {}", or_dash(row.applied_at.map(output::time)));
-    println!("  secret      {}", event.verified_by);
-    println!("  API version {}", or_dash(event.api_version.clone()));
-    println!("  mode        {}", if event.livemode { "live" } else { "test" });
-    println!("  errors      {}", event.attempts);
-    println!("  next look   {}", or_dash(event.next_attempt_at.map(output::time)));
-    println!("  waits for   {}", or_dash(event.waits_for.as_ref().map(|keys| keys.join(", "))));
-    println!("\n{}", event.body.as_deref().unwrap_or("The payload has expired."));
+/// An event, for people.
+struct Page(EventDetails);
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (event, row) = (&self.0, &self.0.row);
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        writeln!(f, "event {}  {}", row.id, row.state)?;
+        writeln!(f, "  type        {}", row.event_type)?;
+        writeln!(f, "  reason      {}", or_dash(row.reason.clone()))?;
+        writeln!(f, "  object      {}", or_dash(row.object_id.clone()))?;
+        writeln!(f, "  order       {}", or_dash(row.order_number.clone()))?;
+        writeln!(f, "  account     {}", row.account.as_deref().unwrap_or("our own"))?;
+        writeln!(f, "  created     {}", or_dash(event.created_at.map(output::time)))?;
+        writeln!(f, "  received    {} on {}", output::time(row.received_at), event.endpoint)?;
+        writeln!(f, "  applied     {}", or_dash(row.applied_at.map(output::time)))?;
+        writeln!(f, "  secret      {}", event.verified_by)?;
+        writeln!(f, "  API version {}", or_dash(event.api_version.clone()))?;
+        writeln!(f, "  mode        {}", if event.livemode { "live" } else { "test" })?;
+        writeln!(f, "  errors      {}", event.attempts)?;
+        writeln!(f, "  next look   {}", or_dash(event.next_attempt_at.map(output::time)))?;
+        writeln!(f, "  waits for   {}", or_dash(event.waits_for.as_ref().map(|keys| keys.join(", "))))?;
+        write!(f, "\n{}", event.body.as_deref().unwrap_or("The payload has expired."))
+    }
 }

@@ -1,8 +1,10 @@
 //! `packline keys`.
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::database::Database;
+use super::output;
 use crate::api;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -12,7 +14,7 @@ pub(super) enum Command {
     /// Make a key for the /v1 API; it is shown this once
     Create {
         /// Who will use it, such as shop-backend
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         name: String,
     },
 }
@@ -24,7 +26,7 @@ impl Command {
         let mut conn = database.pool.acquire().await?;
         let key = api::create_key(&mut conn, &name, Clock::system().now()).await?;
         drop(conn);
-        println!("{}", key.text);
+        output::print(&key.text)?;
         eprintln!(
             "Keep it: it cannot be shown again. Send it as `Authorization: Bearer {}…`",
             &key.text[..8]

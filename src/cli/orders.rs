@@ -1,7 +1,11 @@
 //! `packline orders`.
 
+use std::fmt;
+
 use anyhow::Context;
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use comfy_table::Table;
 use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -17,11 +21,11 @@ use crate::orders::{self, ListFilter, Order, Timeline};
 pub(super) enum Command {
     /// List orders, newest first
     List {
-        /// Only those with this status, such as on_hold
-        #[arg(long)]
+        /// Only those with this status
+        #[arg(long, value_parser = PossibleValuesParser::new(Order::STATUSES))]
         status: Option<String>,
         /// At most so many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
         /// As JSON
         #[arg(long)]
@@ -46,14 +50,14 @@ impl Command {
                 let filter = ListFilter { status, limit, ..ListFilter::default() };
                 let ids = orders::list(&mut conn, &filter).await?;
                 let orders = orders::load(&mut conn, &ids).await?;
-                if json { output::json(&orders)? } else { print_list(&orders) }
+                if json { output::json(&orders)? } else { output::print(list(&orders))? }
             }
             Self::Show { order, json } => {
                 let id = orders::find(&mut conn, &order)
                     .await?
                     .with_context(|| format!("no order has the id, number or Stripe object {order:?}"))?;
                 let report = Report::load(&mut conn, id).await?;
-                if json { output::json(&report)? } else { report.print() }
+                if json { output::json(&report)? } else { output::print(report)? }
             }
         }
         drop(conn);
@@ -61,7 +65,7 @@ impl Command {
     }
 }
 
-pub(super) fn print_list(orders: &[Order]) {
+fn list(orders: &[Order]) -> Table {
     let mut table = output::table(&[
         "number",
         "status",
@@ -87,7 +91,7 @@ pub(super) fn print_list(orders: &[Order]) {
             output::time(order.created_at),
         ]);
     }
-    println!("{table}");
+    table
 }
 
 #[derive(Serialize)]
@@ -95,6 +99,37 @@ struct Report {
     order: Order,
     timeline: Timeline,
     attempts: Vec<AttemptRow>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = &self.order;
+        let holds: Vec<&str> = order.holds.iter().map(|hold| hold.as_str()).collect();
+        let refs: Vec<String> = order.refs.iter().map(ToString::to_string).collect();
+        writeln!(f, "order {}  {}", order.number, order.status)?;
+        writeln!(f, "  id          {}", order.id)?;
+        writeln!(f, "  payment     {}", order.payment_status)?;
+        writeln!(f, "  fulfilment  {}", order.fulfilment_status)?;
+        writeln!(f, "  held for    {}", if holds.is_empty() { "-".to_owned() } else { holds.join(", ") })?;
+        writeln!(f, "  total       {}", order.total())?;
+        writeln!(f, "  stands for  {}", if refs.is_empty() { "-".to_owned() } else { refs.join("  ") })?;
+        if order.lines.is_empty() {
+            write!(
+                f,
+                "\nNo lines: the order was made of a payment, and Stripe does not know what was bought."
+            )?;
+        } else {
+            write!(f, "\nLines\n{}", self.lines())?;
+        }
+        write!(f, "\n\nHistory\n{}", self.history())?;
+        if !self.timeline.payments.is_empty() {
+            write!(f, "\n\nMoney\n{}", self.money())?;
+        }
+        if !self.attempts.is_empty() {
+            write!(f, "\n\nFulfilment attempts\n{}", self.attempts())?;
+        }
+        Ok(())
+    }
 }
 
 impl Report {
@@ -105,49 +140,22 @@ impl Report {
         Ok(Self { order, timeline, attempts })
     }
 
-    fn print(&self) {
-        let order = &self.order;
-        println!("order {}  {}", order.number, order.status);
-        println!("  id          {}", order.id);
-        println!("  payment     {}", order.payment_status);
-        println!("  fulfilment  {}", order.fulfilment_status);
-        let holds: Vec<&str> = order.holds.iter().map(|hold| hold.as_str()).collect();
-        println!("  held for    {}", if holds.is_empty() { "-".to_owned() } else { holds.join(", ") });
-        println!("  total       {}", order.total());
-        println!(
-            "  stands for  {}",
-            order.refs.iter().map(ToString::to_string).collect::<Vec<_>>().join("  ")
-        );
-        self.print_lines();
-        self.print_timeline();
-        self.print_payments();
-        self.print_attempts();
-    }
-
-    fn print_lines(&self) {
-        if self.order.lines.is_empty() {
-            println!(
-                "\nNo lines: the order was made of a payment, and Stripe does not know what was bought."
-            );
-            return;
-        }
+    fn lines(&self) -> Table {
         let mut table = output::table(&["sku", "description", "quantity", "unit", "amount"]);
         for line in &self.order.lines {
             let money = |amount| Money { amount, currency: self.order.currency }.to_string();
-            let description = line.description.clone().unwrap_or_default();
-            let row = [
+            table.add_row([
                 line.sku.clone(),
-                description,
+                line.description.clone().unwrap_or_default(),
                 line.quantity.to_string(),
                 money(line.unit_amount),
                 money(line.amount),
-            ];
-            table.add_row(row);
+            ]);
         }
-        println!("\nLines\n{table}");
+        table
     }
 
-    fn print_timeline(&self) {
+    fn history(&self) -> Table {
         let mut table = output::table(&["when (UTC)", "axis", "move", "cause", "reason"]);
         for entry in &self.timeline.entries {
             let (from, to) = (entry.from.as_deref().unwrap_or("-"), entry.to.as_deref().unwrap_or("-"));
@@ -161,35 +169,28 @@ impl Report {
                 entry.reason.clone().unwrap_or_default(),
             ]);
         }
-        println!("\nHistory\n{table}");
+        table
     }
 
-    fn print_payments(&self) {
-        if self.timeline.payments.is_empty() {
-            return;
-        }
+    fn money(&self) -> Table {
         let mut table = output::table(&["when (UTC)", "what", "amount", "object", "told by"]);
         for payment in &self.timeline.payments {
             let amount = Currency::parse(&payment.currency).map_or_else(
                 |_| format!("{} {}", payment.amount, payment.currency),
                 |currency| Money { amount: payment.amount, currency }.to_string(),
             );
-            let when = output::time(payment.created_at);
             table.add_row([
-                when,
+                output::time(payment.created_at),
                 payment.kind.clone(),
                 amount,
                 payment.stripe_id.clone(),
                 payment.event_id.clone(),
             ]);
         }
-        println!("\nMoney\n{table}");
+        table
     }
 
-    fn print_attempts(&self) {
-        if self.attempts.is_empty() {
-            return;
-        }
+    fn attempts(&self) -> Table {
         let mut table = output::table(&["began (UTC)", "attempt", "provider", "outcome", "detail"]);
         for attempt in &self.attempts {
             table.add_row([
@@ -200,6 +201,6 @@ impl Report {
                 attempt.detail.clone().unwrap_or_default(),
             ]);
         }
-        println!("\nFulfilment attempts\n{table}");
+        table
     }
 }

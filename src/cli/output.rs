@@ -1,5 +1,8 @@
 //! How commands print: tables for people, JSON for programs.
 
+use std::fmt::Display;
+use std::io::{self, Write};
+
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -19,8 +22,16 @@ pub(super) fn time(at: OffsetDateTime) -> String {
     at.format(format).unwrap_or_else(|_| at.to_string())
 }
 
+/// Prints a result. A reader that has seen enough and went away, such as `head`, is no error.
+pub(super) fn print(result: impl Display) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{result}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    print(serde_json::to_string_pretty(value)?)
 }

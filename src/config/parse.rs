@@ -29,7 +29,8 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 pub(super) fn http_url(setting: &str, text: &str) -> Result<reqwest::Url, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-        _ => Err(format!("{setting}: {text:?} is not an http or https URL")),
+        // It may hold a password.
+        _ => Err(format!("{setting} is not an http or https URL")),
     }
 }
 

@@ -6,6 +6,9 @@ use time::OffsetDateTime;
 use super::dispatch;
 use crate::stripe::Envelope;
 
+/// The states of a stored event, in the order in which it goes through them.
+pub const STATES: &[&str] = &["pending", "parked", "applied", "set_aside", "failed"];
+
 /// Which of our endpoints received an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {

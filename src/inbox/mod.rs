@@ -16,7 +16,7 @@ mod record;
 mod store;
 
 pub use apply::Applier;
-pub use event::{Disposition, Endpoint, NewEvent};
+pub use event::{Disposition, Endpoint, NewEvent, STATES};
 pub use metrics::InboxMetrics;
 pub use record::{NotStored, Recorded, Recorder};
 pub use store::{

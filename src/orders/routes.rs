@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub use super::place::WakeWaiting;
 use super::place::{self, PlaceOrder};
 use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, find, list, load};
-use crate::api::{ApiError, ApiKey, FieldError, IdempotencyKey, read_json};
+use crate::api::{ApiError, ApiKey, FieldError, IdempotencyKey, method_not_allowed, read_body, read_json};
 use crate::clock::Clock;
 
 const DEFAULT_PAGE: i64 = 20;
@@ -20,19 +20,22 @@ const LARGEST_PAGE: i64 = 100;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
+    let orders = web::resource("/v1/orders").get(list_orders).post(place_order);
+    let order = web::resource("/v1/orders/{name}").get(show_order);
     service
-        .service(web::resource("/v1/orders").get(list_orders).post(place_order))
-        .service(web::resource("/v1/orders/{name}").get(show_order));
+        .service(orders.default_service(web::to(async || method_not_allowed("GET, POST"))))
+        .service(order.default_service(web::to(async || method_not_allowed("GET"))));
 }
 
 async fn place_order(
     key: ApiKey,
     request: HttpRequest,
-    body: web::Bytes,
+    body: web::Payload,
     pool: web::Data<PgPool>,
     clock: web::Data<Clock>,
     wake: web::Data<WakeWaiting>,
 ) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
     let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/orders", &body)?;
     let order: PlaceOrder = read_json(&body)?;
     let (answer, is_replay) = place::place(&pool, **wake, key, idempotency, &order, clock.now()).await?;
@@ -60,7 +63,7 @@ struct ListQuery {
     created_from: Option<String>,
     created_before: Option<String>,
     cursor: Option<String>,
-    limit: Option<i64>,
+    limit: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -106,9 +109,13 @@ impl ListQuery {
         let fulfilment = FulfilmentStatus::ALL.iter().map(|status| status.as_str()).collect();
         one_of("fulfilment_status", &self.fulfilment_status, fulfilment);
         one_of("status", &self.status, Order::STATUSES.to_vec());
-        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
-        if !(1..=LARGEST_PAGE).contains(&limit) {
+        let limit = self.limit.map_or(Ok(DEFAULT_PAGE), |limit| limit.parse());
+        let limit = limit.ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+        if limit.is_none() {
             faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
+        }
+        if self.email.as_deref().is_some_and(|email| email.contains(char::is_control)) {
+            faults.push(FieldError::new("email", "give an e-mail address"));
         }
         let mut time = |field: &str, text: Option<String>| {
             let parsed = text.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
@@ -135,7 +142,7 @@ impl ListQuery {
             created_from,
             created_before,
             after: after.flatten(),
-            limit,
+            limit: limit.unwrap_or(DEFAULT_PAGE),
         })
     }
 }

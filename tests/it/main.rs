@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod api;
 mod cluster;
+mod crashes;
+mod fulfilment;
 mod orders;
 mod queries;
 mod support;

@@ -115,6 +115,10 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
 /// # Errors
 /// The database's.
 pub async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Uuid>> {
+    // No text of Postgres's can hold it, so nothing has such a name.
+    if name.contains('\0') {
+        return Ok(None);
+    }
     let kinds: Vec<&str> = RefKind::ALL.iter().map(|kind| kind.as_str()).collect();
     sqlx::query_scalar!(
         r#"

@@ -2,7 +2,9 @@
 
 mod app;
 mod database;
+mod lock;
 pub mod stripe;
 
 pub use app::{SECRET, TestApp};
 pub use database::TestDatabase;
+pub use lock::{OrderLock, kill, until_somebody_waits};
