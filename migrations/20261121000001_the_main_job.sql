@@ -215,7 +215,8 @@ create table holds (
   id             uuid primary key,
   order_id       uuid not null references orders,
   kind           text not null check (kind in (
-    'dispute', 'early_fraud_warning', 'review', 'amount_mismatch', 'possible_duplicate', 'unknown_order', 'operator')),
+    'dispute', 'early_fraud_warning', 'review', 'amount_mismatch', 'refund_failed', 'possible_duplicate',
+    'unknown_order', 'operator')),
   source_id      text not null,
   reason         text not null,
   opened_at      timestamptz not null,

@@ -85,7 +85,14 @@ pub async fn follow(
     if !to_queue.is_empty() {
         queue(conn, &to_queue, now).await?;
     }
+    // An order may be called off and paid again within a batch: the last word counts.
+    let is_called_off = |order: Uuid| {
+        let of_order = consequences.iter().rev().filter(|(order_id, ..)| *order_id == order);
+        let mut last = of_order.map(|(_, consequence, _)| *consequence).filter(|c| *c != Consequence::Wake);
+        last.next() == Some(Consequence::Cancel)
+    };
     let to_cancel: Vec<_> = of(Consequence::Cancel)
+        .filter(|(order_id, ..)| is_called_off(*order_id))
         .map(|(order_id, _, cause)| ToCancel {
             order_id: *order_id,
             cause: cause.clone(),
@@ -99,7 +106,8 @@ pub async fn follow(
     if to_wake.is_empty() { Ok(()) } else { wake(conn, &to_wake, now).await }
 }
 
-/// Queues one fulfilment for each order that has none yet, due at once, and wakes the workers once.
+/// Queues one fulfilment for each order that has none yet, or whose own was cancelled, due at once, and wakes the
+/// workers once.
 ///
 /// Call it in the transaction that moves the orders to paid. Calling it again changes nothing.
 ///

@@ -49,7 +49,8 @@ pub(super) struct Ended<'a> {
     pub detail: Option<&'a str>,
 }
 
-/// Inserts the first part of each order, due now; returns the orders that had none.
+/// Inserts the first part of each order, due now, or takes it up again where it was cancelled unsent; returns the orders
+/// of those.
 pub(super) async fn insert_queued(
     conn: &mut PgConnection,
     order_ids: &[Uuid],
@@ -68,7 +69,13 @@ pub(super) async fn insert_queued(
           $4,
           $4
         from unnest($1::uuid[], $2::uuid[], $3::text[]) as new (id, order_id, idempotency_key)
-        on conflict on constraint fulfilments_are_queued_once do nothing
+        on conflict on constraint fulfilments_are_queued_once do update set
+          state = 'queued',
+          reason = null,
+          next_attempt_at = excluded.next_attempt_at,
+          finished_at = null,
+          updated_at = excluded.updated_at
+        where fulfilments.state = 'cancelled'
         returning order_id
         "#,
         &ids,

@@ -1,5 +1,7 @@
 //! What Stripe's events say of orders: from an event's object to the references, the news and the seed of an order.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::order::{HoldKind, Line, Origin, PaymentStatus, Ref, RefKind, Shipping};
@@ -22,7 +24,7 @@ pub struct OrderEvent {
     pub account: Option<String>,
     /// Stripe's time, whole seconds.
     pub created_at: Option<OffsetDateTime>,
-    /// The objects that it is about: each stands for the same order.
+    /// The objects that it is about, its own first: each stands for the same order.
     pub refs: Vec<Ref>,
     /// The order that its metadata names.
     pub names_order: Option<String>,
@@ -203,7 +205,7 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         metadata: invoice.metadata.clone(),
         is_linked: invoice.tells_what_paid(),
     });
-    let terms = paid.then_some(Terms { total, lines });
+    let terms = paid.then(|| Terms { total, lines, metadata: invoice.metadata.clone() });
     let intents = invoice.payment_intents().map(|id| Ref::new(RefKind::PaymentIntent, id.as_str()));
     let refs: Vec<Ref> = std::iter::once(Ref::new(RefKind::Invoice, &id))
         .chain(intents)
@@ -238,9 +240,8 @@ fn read(
     metadata: &Metadata,
     news: News,
 ) -> OrderEvent {
-    let mut refs: Vec<Ref> = refs.into_iter().collect();
-    refs.sort();
-    refs.dedup();
+    let mut seen = HashSet::new();
+    let refs = refs.into_iter().filter(|reference| seen.insert(reference.clone())).collect();
     OrderEvent {
         event_id: event.id.to_owned(),
         account: event.account.map(str::to_owned),

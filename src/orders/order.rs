@@ -117,6 +117,8 @@ stored_as_text! {
         Review = "review",
         /// What arrived is not what was asked.
         AmountMismatch = "amount_mismatch",
+        /// All the money was to go back, but a refund failed: a person says whether the goods still go out.
+        RefundFailed = "refund_failed",
         /// Another order seems to be the same purchase.
         PossibleDuplicate = "possible_duplicate",
         /// The payment names an order that never appeared.

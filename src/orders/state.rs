@@ -1,78 +1,22 @@
 //! The rules of the payment axis and of holds: pure functions from what is known of an order and what an event tells
 //! to what is known afterwards. No clock, no SQL, no HTTP.
 //!
-//! Knowledge only grows: money facts are a set keyed by Stripe's ids, hints keep the greatest value, holds are opened
-//! once each. The payment status is derived from all of it. Therefore any order of arrival, with any repetitions, ends
-//! in the same state, and late news never undoes a terminal fact.
+//! Knowledge only grows: money facts are a set keyed by Stripe's ids, and hints keep the greatest value until money
+//! arrives; from then on only money counts. The payment status and the holds that are about money are derived from
+//! what is known, other holds are opened once each. Therefore any order of arrival, with any repetitions, ends in the
+//! same state, and late news never undoes a terminal fact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::order::{Axis, FulfilmentStatus, HoldKind, Line, Origin, PaymentStatus, Shipping};
-use crate::money::{Currency, Money};
+use crate::money::Money;
+use crate::stripe::Metadata;
 
-/// What a row of `payments` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MoneyKind {
-    /// A PaymentIntent succeeded.
-    Captured,
-    /// An invoice was paid, through Stripe or outside.
-    InvoicePaid,
-    /// A charge's refunds so far, all together: what old API versions tell.
-    ChargeRefunded,
-    /// One refund.
-    Refunded,
-    /// That refund failed or was called off.
-    RefundReversed,
-    /// A dispute took the money away.
-    DisputeWithdrawn,
-    /// A dispute gave it back.
-    DisputeReinstated,
-    /// A dispute was lost.
-    DisputeLost,
-}
+mod money;
 
-impl MoneyKind {
-    /// All kinds.
-    pub const ALL: &[Self] = &[
-        Self::Captured,
-        Self::InvoicePaid,
-        Self::ChargeRefunded,
-        Self::Refunded,
-        Self::RefundReversed,
-        Self::DisputeWithdrawn,
-        Self::DisputeReinstated,
-        Self::DisputeLost,
-    ];
-
-    /// The kind as the table has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Captured => "captured",
-            Self::InvoicePaid => "invoice_paid",
-            Self::ChargeRefunded => "charge_refunded",
-            Self::Refunded => "refunded",
-            Self::RefundReversed => "refund_reversed",
-            Self::DisputeWithdrawn => "dispute_withdrawn",
-            Self::DisputeReinstated => "dispute_reinstated",
-            Self::DisputeLost => "dispute_lost",
-        }
-    }
-}
-
-/// One money fact, keyed by the Stripe object that it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MoneyFact {
-    /// What happened.
-    pub kind: MoneyKind,
-    /// `pi_…`, `in_…`, `ch_…`, `re_…` or `du_…`
-    pub stripe_id: String,
-    /// Minor units.
-    pub amount: i64,
-    /// Of the amount.
-    pub currency: Currency,
-}
+pub use money::{MoneyFact, MoneyKind};
 
 /// What is known of a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,8 +86,8 @@ pub struct OrderFacts {
     pub has_invoice: bool,
     /// Who and where.
     pub details: Details,
-    /// Lines learnt from an invoice, for an order that was adopted without.
-    pub learnt_lines: Option<Vec<Line>>,
+    /// What an invoice taught of an order that had been adopted without it.
+    pub learnt: Option<Terms>,
 }
 
 /// What an event tells of an order.
@@ -181,6 +125,8 @@ pub struct Terms {
     pub total: Money,
     /// What was bought.
     pub lines: Vec<Line>,
+    /// The merchant's own.
+    pub metadata: Metadata,
 }
 
 /// One move of one axis.
@@ -199,7 +145,7 @@ pub struct Move {
 /// What fulfilment must do because of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consequence {
-    /// The order is paid: queue it.
+    /// The order is paid, or paid again because its refund failed: queue it.
     Queue,
     /// All its money went back: do not send it.
     Cancel,
@@ -218,17 +164,6 @@ pub struct Transition {
     pub consequences: Vec<Consequence>,
     /// Why the event moved nothing.
     pub unchanged: Option<String>,
-}
-
-/// Whether what arrived covers what was asked.
-#[derive(Debug, PartialEq, Eq)]
-enum Coverage {
-    /// Not (yet).
-    Open,
-    /// Yes.
-    Covered,
-    /// Something arrived that is not what was asked.
-    Mismatch(String),
 }
 
 impl OrderFacts {
@@ -259,27 +194,17 @@ impl OrderFacts {
         Transition { after, moves, consequences, unchanged }
     }
 
-    /// What arrived in the order's currency, in minor units. An invoice and its PaymentIntents tell of the same money.
-    pub fn amount_paid(&self) -> i64 {
-        let captured = self.sum(MoneyKind::Captured);
-        clamp(captured.max(self.sum_of_greatest(MoneyKind::InvoicePaid)))
-    }
-
-    /// What went back, in minor units. Refunds count one by one; what a charge tells beyond them is added, since old
-    /// API versions tell only the sum.
-    pub fn amount_refunded(&self) -> i64 {
-        let one_by_one = self.sum(MoneyKind::Refunded);
-        let by_charge = self.sum_of_greatest(MoneyKind::ChargeRefunded);
-        clamp(one_by_one - self.sum(MoneyKind::RefundReversed) + (by_charge - one_by_one).max(0))
-    }
-
     /// How many holds are open.
     pub fn open_holds(&self) -> usize {
         self.holds.values().filter(|hold| matches!(hold, HoldState::Open { .. })).count()
     }
 
+    /// Who and where is learnt from money only: what a failed try said of it may have been mended since.
     fn learn(&mut self, news: &News) {
         self.money.extend(news.money.iter().cloned());
+        if news.money.is_empty() {
+            return;
+        }
         if self.origin == Origin::Api {
             self.details = std::mem::take(&mut self.details).or(news.details.clone());
             return;
@@ -294,29 +219,45 @@ impl OrderFacts {
         self.has_invoice = true;
         if self.origin == Origin::PaymentIntent {
             self.origin = Origin::Invoice;
-            self.learnt_lines = Some(terms.lines.clone());
+            self.learnt = Some(terms.clone());
         }
     }
 
-    /// Opens and ends holds: those that the event brings, and the mismatch of what arrived with what was asked.
+    /// Opens and ends holds: those that the event brings, and those that are about the money as a whole.
     fn settle_holds(&mut self, news: &News) -> Vec<Move> {
         let mut moves: Vec<Move> = news.hold.iter().filter_map(|hold| self.settle_hold(hold)).collect();
-        let mismatch = HoldNews {
-            kind: HoldKind::AmountMismatch,
-            source: WHOLE_ORDER.to_owned(),
-            reason: String::new(),
-            ended: None,
-        };
-        let key = (mismatch.kind, mismatch.source.clone());
-        match self.coverage() {
-            Coverage::Mismatch(reason) => moves.extend(self.settle_hold(&HoldNews { reason, ..mismatch })),
-            Coverage::Covered if matches!(self.holds.get(&key), Some(HoldState::Open { .. })) => {
-                let ended = Some("what arrived now covers what was asked".to_owned());
-                moves.extend(self.settle_hold(&HoldNews { ended, ..mismatch }));
-            }
-            Coverage::Covered | Coverage::Open => {}
-        }
+        let (mismatch, failed_refund) = (self.mismatch(), self.failed_refund());
+        moves.extend(self.settle_money_hold(HoldKind::AmountMismatch, mismatch));
+        moves.extend(self.settle_money_hold(HoldKind::RefundFailed, failed_refund));
         moves
+    }
+
+    /// A hold that is open while there is a reason for it, until a person accepts it.
+    fn settle_money_hold(&mut self, kind: HoldKind, reason: Option<String>) -> Option<Move> {
+        let key = (kind, WHOLE_ORDER.to_owned());
+        let (state, moved) = match (self.holds.get(&key), reason) {
+            (Some(HoldState::Released { by_operator: true, .. }), _) => return None,
+            (Some(HoldState::Open { .. }), Some(reason)) => (HoldState::Open { reason }, None),
+            (None | Some(HoldState::Released { .. }), Some(reason)) => {
+                let moved = Move {
+                    axis: Axis::Hold,
+                    from: None,
+                    to: Some(kind.as_str()),
+                    reason: Some(reason.clone()),
+                };
+                (HoldState::Open { reason }, Some(moved))
+            }
+            (Some(HoldState::Open { reason }), None) => {
+                let because = "the money is as it should be now".to_owned();
+                let (from, why) = (Some(kind.as_str()), Some(because.clone()));
+                let moved = Move { axis: Axis::Hold, from, to: None, reason: why };
+                let reason = reason.clone();
+                (HoldState::Released { reason, because, by_operator: false }, Some(moved))
+            }
+            (None | Some(HoldState::Released { .. }), None) => return None,
+        };
+        self.holds.insert(key, state);
+        moved
     }
 
     fn settle_hold(&mut self, news: &HoldNews) -> Option<Move> {
@@ -351,61 +292,22 @@ impl OrderFacts {
         if paid > 0 && refunded >= paid {
             return PaymentStatus::Refunded;
         }
-        if self.coverage() == Coverage::Covered {
+        if self.is_covered() {
             return if refunded > 0 { PaymentStatus::PartiallyRefunded } else { PaymentStatus::Paid };
         }
-        let known = if self.payment > PaymentStatus::Cancelled {
-            PaymentStatus::AwaitingPayment
-        } else {
-            self.payment
-        };
-        hint.map_or(known, |hint| hint.max(known))
-    }
-
-    fn coverage(&self) -> Coverage {
-        let mut arrived = self
-            .money
-            .iter()
-            .filter(|fact| matches!(fact.kind, MoneyKind::Captured | MoneyKind::InvoicePaid))
-            .peekable();
-        if arrived.peek().is_none() {
-            return Coverage::Open;
+        // Money that does not cover the order is explained by a hold or by the rest of the invoice, not by a try.
+        if self.arrived().next().is_some() {
+            return PaymentStatus::AwaitingPayment;
         }
-        let mismatch = self.holds.get(&(HoldKind::AmountMismatch, WHOLE_ORDER.to_owned()));
-        if matches!(mismatch, Some(HoldState::Released { by_operator: true, .. })) {
-            return Coverage::Covered;
-        }
-        if let Some(foreign) = arrived.find(|fact| fact.currency != self.total.currency) {
-            let got = Money { amount: foreign.amount, currency: foreign.currency };
-            return Coverage::Mismatch(format!(
-                "{} paid {got}, the order asks {}",
-                foreign.stripe_id, self.total
-            ));
-        }
-
-        let asked = i128::from(self.total.amount);
-        let captured = self.sum(MoneyKind::Captured);
-        let by_invoice = self.sum_of_greatest(MoneyKind::InvoicePaid);
-        let invoice_is_paid = self.money.iter().any(|fact| fact.kind == MoneyKind::InvoicePaid);
-        // An invoice may be paid in several parts and beyond what it asked; anything else must be paid exactly.
-        let is_covered = if self.has_invoice || invoice_is_paid {
-            captured.max(by_invoice) >= asked
-        } else {
-            captured == asked
-        };
-        if is_covered {
-            Coverage::Covered
-        } else if self.has_invoice && !invoice_is_paid {
-            Coverage::Open
-        } else {
-            let got = Money { amount: self.amount_paid(), currency: self.total.currency };
-            Coverage::Mismatch(format!("{got} arrived, the order asks {}", self.total))
-        }
+        hint.map_or(self.payment, |hint| hint.max(self.payment))
     }
 
     fn consequences(&mut self, before: &Self) -> Vec<Consequence> {
         let mut consequences = Vec::new();
-        if self.coverage() == Coverage::Covered && self.fulfilment == FulfilmentStatus::None {
+        let came_back = before.payment == PaymentStatus::Refunded
+            && self.payment.is_covered()
+            && self.fulfilment == FulfilmentStatus::Cancelled;
+        if self.is_covered() && self.fulfilment == FulfilmentStatus::None || came_back {
             self.fulfilment = FulfilmentStatus::Queued;
             consequences.push(Consequence::Queue);
         }
@@ -428,28 +330,6 @@ impl OrderFacts {
             _ => "it tells nothing new".to_owned(),
         }
     }
-
-    fn sum(&self, kind: MoneyKind) -> i128 {
-        self.of_kind(kind).map(|fact| i128::from(fact.amount)).sum()
-    }
-
-    /// The sum over Stripe's objects of the greatest amount that each told: for amounts that grow.
-    fn sum_of_greatest(&self, kind: MoneyKind) -> i128 {
-        let mut greatest = BTreeMap::<&str, i128>::new();
-        for fact in self.of_kind(kind) {
-            let amount = greatest.entry(&fact.stripe_id).or_default();
-            *amount = i128::from(fact.amount).max(*amount);
-        }
-        greatest.values().sum()
-    }
-
-    fn of_kind(&self, kind: MoneyKind) -> impl Iterator<Item = &MoneyFact> {
-        self.money.iter().filter(move |fact| fact.kind == kind && fact.currency == self.total.currency)
-    }
-}
-
-fn clamp(amount: i128) -> i64 {
-    i64::try_from(amount.max(0)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

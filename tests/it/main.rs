@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod adoption;
+mod any_order;
 mod api;
 mod cluster;
 mod crashes;
 mod fulfilment;
 mod orders;
 mod queries;
+mod settle;
 mod support;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::events::{OrderEvent, Seed};
 use super::super::number;
 use super::super::order::{Axis, Cause, HoldKind, Origin, PaymentStatus, Ref, RefKind};
-use super::super::state::{Details, HoldNews, Move, WHOLE_ORDER};
+use super::super::state::{HoldNews, Move, WHOLE_ORDER};
 use super::super::store::{self, AdoptedOrder, NewTransition, Purchase};
 use super::resolve::Resolved;
 use super::{Candidate, Patience, SettleError, Verdict};
@@ -93,7 +93,6 @@ struct Group<'c> {
     seed: Option<(&'c OrderEvent, &'c Seed)>,
     names_order: Option<&'c str>,
     refs: BTreeSet<Ref>,
-    details: Details,
     parked_at: Option<OffsetDateTime>,
 }
 
@@ -114,7 +113,6 @@ impl<'c> Group<'c> {
             seed: seed_of(Origin::Invoice).or_else(|| seed_of(Origin::PaymentIntent)),
             names_order: events().find_map(|event| event.names_order.as_deref()),
             refs: members.iter().flat_map(|&member| resolved[member].all.iter().cloned()).collect(),
-            details: events().fold(Details::default(), |known, event| known.or(event.news.details.clone())),
             parked_at: members.iter().filter_map(|&member| candidates[member].parked_at).min(),
             members,
         }
@@ -129,7 +127,11 @@ impl<'c> Group<'c> {
         };
 
         if let Some(name) = self.names_order {
-            let until = parked_at + patience.order_wait;
+            // The first look may have missed an order that was being placed at that moment.
+            let until = match self.parked_at {
+                Some(parked_at) => parked_at + patience.order_wait,
+                None => now + patience.grace.min(patience.order_wait),
+            };
             let reason = format!("waits for the order {name:?} that its metadata names");
             return match now < until {
                 true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
@@ -182,7 +184,7 @@ impl<'c> Group<'c> {
         let Some((event, seed)) = self.seed else {
             return Ok(None);
         };
-        let (Some(customer), Some(at)) = (&self.details.stripe_customer, event.created_at) else {
+        let (Some(customer), Some(at)) = (&event.news.details.stripe_customer, event.created_at) else {
             return Ok(None);
         };
         let is_linked = seed.is_linked || self.has(RefKind::Invoice) && self.has(RefKind::PaymentIntent);
@@ -222,7 +224,7 @@ impl Adoption {
             origin: seed.origin,
             total: seed.total,
             account: event.account.clone(),
-            details: group.details.clone(),
+            details: event.news.details.clone(),
             metadata: seed.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
             lines: seed.lines.clone(),
             refs: group.refs.clone(),

@@ -34,7 +34,7 @@ pub(super) async fn resolve(
         candidates.iter().filter_map(|candidate| candidate.event.names_order.as_deref()).collect();
     let named = store::resolve_names(conn, &names).await?;
 
-    Ok(candidates
+    let mut resolved: Vec<Resolved> = candidates
         .iter()
         .map(|candidate| {
             let event = &candidate.event;
@@ -49,12 +49,36 @@ pub(super) async fn resolve(
                     None => resolved.unclaimed.push(reference.clone()),
                 }
             }
-            if resolved.orders.is_empty() {
-                // A connected account must not pay for an order of ours, nor for another account's.
-                let name = event.names_order.clone().map(|name| (name, event.account.clone()));
-                resolved.orders.extend(name.and_then(|name| named.get(&name)));
-            }
+            // A connected account must not pay for an order of ours, nor for another account's.
+            let name = event.names_order.clone().map(|name| (name, event.account.clone()));
+            let named = name.and_then(|name| named.get(&name));
+            resolved.orders.extend(named.filter(|order| !resolved.orders.contains(order)).copied());
             resolved
         })
-        .collect())
+        .collect();
+    spread(&mut resolved);
+    Ok(resolved)
+}
+
+/// An event that shares an object with another of its batch, whose order is known, concerns that order too.
+fn spread(resolved: &mut [Resolved]) {
+    let mut order_of: HashMap<Ref, Uuid> = HashMap::new();
+    let mut is_new = true;
+    while std::mem::take(&mut is_new) {
+        for event in resolved.iter_mut() {
+            for reference in &event.unclaimed {
+                match (order_of.get(reference), event.orders.first()) {
+                    (Some(order), _) if !event.orders.contains(order) => {
+                        event.orders.push(*order);
+                        is_new = true;
+                    }
+                    (None, Some(order)) => {
+                        order_of.insert(reference.clone(), *order);
+                        is_new = true;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }

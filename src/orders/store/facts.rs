@@ -12,6 +12,7 @@ use super::super::state::{Details, HoldState, MoneyFact, MoneyKind, Move, OrderF
 use super::placed::insert_lines;
 use super::stored;
 use crate::money::{Currency, Money};
+use crate::stripe::Metadata;
 
 /// Who ended a hold, as the table has it, where it was not a person.
 const BY_EVENT: &str = "event";
@@ -58,7 +59,7 @@ pub(crate) async fn load_facts_for_update(
                 name: row.customer_name,
                 shipping: row.shipping.map(|Json(shipping)| shipping),
             },
-            learnt_lines: None,
+            learnt: None,
         };
         orders.insert(row.id, facts);
     }
@@ -123,7 +124,7 @@ impl Saved<'_> {
     }
 }
 
-/// Saves what a batch changed: orders, money, holds, learnt lines. The fulfilment axis is not saved here: the
+/// Saves what a batch changed: orders, money, holds, what an invoice taught. The fulfilment axis is not saved here: the
 /// consequences move it.
 pub(crate) async fn save(
     conn: &mut PgConnection,
@@ -139,7 +140,9 @@ pub(crate) async fn save(
     upsert_holds(conn, orders, now).await?;
     insert_lines(
         conn,
-        orders.iter().filter_map(|order| Some((order.after.id, order.after.learnt_lines.as_deref()?))),
+        orders
+            .iter()
+            .filter_map(|order| Some((order.after.id, order.after.learnt.as_ref()?.lines.as_slice()))),
     )
     .await
 }
@@ -167,6 +170,8 @@ async fn update_orders(
     let names: Vec<Option<&str>> = after().map(|order| order.details.name.as_deref()).collect();
     let shippings: Vec<Option<Json<&Shipping>>> =
         after().map(|order| order.details.shipping.as_ref().map(Json)).collect();
+    let metadata: Vec<Option<Json<&Metadata>>> =
+        after().map(|order| order.learnt.as_ref().map(|terms| Json(&terms.metadata))).collect();
     sqlx::query!(
         "
         update orders set
@@ -183,13 +188,14 @@ async fn update_orders(
           customer_email = new.customer_email,
           customer_name = new.customer_name,
           shipping = new.shipping,
+          metadata = coalesce(new.metadata, orders.metadata),
           updated_at = $15
         from unnest(
           $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::int[],
-          $9::bool[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::jsonb[]
+          $9::bool[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::jsonb[], $16::jsonb[]
         ) as new (
           id, origin, amount_total, currency, payment_status, amount_paid, amount_refunded, open_holds, is_paid,
-          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping
+          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping, metadata
         )
         where orders.id = new.id
         ",
@@ -208,6 +214,7 @@ async fn update_orders(
         &names as &[Option<&str>],
         &shippings as &[Option<Json<&Shipping>>],
         now,
+        &metadata as &[Option<Json<&Metadata>>],
     )
     .execute(conn)
     .await?;
@@ -309,6 +316,7 @@ async fn upsert_holds(
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
           as new (id, order_id, kind, source_id, reason, ended)
         on conflict on constraint holds_are_opened_once do update set
+          reason = excluded.reason,
           released_at = excluded.released_at,
           released_by = excluded.released_by,
           release_reason = excluded.release_reason

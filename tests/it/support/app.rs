@@ -110,6 +110,20 @@ impl TestApp {
         }
     }
 
+    /// Posts events and applies them together, in one batch.
+    pub async fn deliver_at_once(&self, events: &[Value]) {
+        for event in events {
+            assert_eq!(self.post_event(event).await, StatusCode::OK, "{event}");
+        }
+        self.apply_events().await;
+    }
+
+    /// Lets time pass and does what is due then.
+    pub async fn wait(&self, time: Duration) {
+        self.clock.advance(time);
+        self.apply_events().await;
+    }
+
     // The merchant's side.
 
     pub fn api(&self, request: RequestBuilder) -> RequestBuilder {

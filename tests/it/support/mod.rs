@@ -5,6 +5,6 @@ mod database;
 mod lock;
 pub mod stripe;
 
-pub use app::{SECRET, TestApp};
+pub use app::{PATIENCE, SECRET, TestApp};
 pub use database::TestDatabase;
 pub use lock::{OrderLock, kill, until_somebody_waits};

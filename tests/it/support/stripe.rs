@@ -52,6 +52,21 @@ pub fn succeeded(id: &str) -> Value {
     with(intent(id), json!({ "status": "succeeded", "amount_received": 2000, "latest_charge": charge }))
 }
 
+/// A PaymentIntent in a shape: before 2025-03-31.basil it names its invoice or `null`, before 2022-11-15 it lists its
+/// charges.
+pub fn shaped(shape: Shape, mut intent: Value) -> Value {
+    if shape == Shape::New {
+        return intent;
+    }
+    let charge = intent.as_object_mut().unwrap().remove("latest_charge").unwrap();
+    let charges: Vec<_> = charge
+        .as_str()
+        .map(|id| json!({ "id": id, "object": "charge", "amount": 2000, "amount_refunded": 0, "currency": "usd" }))
+        .into_iter()
+        .collect();
+    with(intent, json!({ "invoice": null, "charges": { "object": "list", "data": charges } }))
+}
+
 /// `payment_intent.succeeded`
 pub fn intent_succeeded(id: &str) -> Value {
     event("payment_intent.succeeded", succeeded(id))
@@ -82,8 +97,13 @@ pub fn refund(event_type: &str, id: &str, intent: &str, amount: i64, status: &st
 
 /// `charge.refunded` with the sum so far, as versions before 2024-10-28 tell it.
 pub fn charge_refunded(intent: &str, amount_refunded: i64) -> Value {
+    charge("refunded", intent, amount_refunded)
+}
+
+/// A charge of a PaymentIntent, of which some went back.
+pub fn charge(event_type: &str, intent: &str, amount_refunded: i64) -> Value {
     event(
-        "charge.refunded",
+        &format!("charge.{event_type}"),
         json!({
             "id": intent.replace("pi_", "ch_"), "object": "charge", "amount": 2000, "amount_captured": 2000,
             "amount_refunded": amount_refunded, "currency": "usd", "payment_intent": intent, "metadata": {},
@@ -135,6 +155,11 @@ pub fn invoice(shape: Shape, id: &str, intent: &str) -> Value {
             )
         }
     }
+}
+
+/// An invoice event whose object has a status.
+pub fn invoice_is(shape: Shape, event_type: &str, id: &str, intent: &str, status: &str) -> Value {
+    event(&format!("invoice.{event_type}"), with(invoice(shape, id, intent), json!({ "status": status })))
 }
 
 /// `invoice.paid`
