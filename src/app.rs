@@ -9,6 +9,7 @@ use actix_web::web;
 use anyhow::Context;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::config::{LabelledSecret, ServeConfig, WorkerConfig};
@@ -98,7 +99,7 @@ impl App {
                 registry,
             };
             let threads = std::thread::available_parallelism().map_or(2, usize::from);
-            let (server, address) = server::start(listener, threads, shared)?;
+            let (server, address) = server::start(listener, threads, serve.shutdown_grace, shared)?;
             app.address = Some(address);
             app.http = Some(Http {
                 handle: server.handle(),
@@ -143,19 +144,20 @@ impl App {
     }
 
     /// Stops in the order of the line: takes no more requests, answers those that are there, lets the workers finish
-    /// what they claimed. False where that took longer than the grace; nothing is lost then either.
+    /// what they claimed. False where that took longer than the grace, all of it together; nothing is lost then either.
     pub async fn stop(self) -> bool {
+        let deadline = Instant::now() + self.grace;
         let mut is_clean = true;
         if let Some(http) = self.http {
-            http.handle.stop(true).await;
-            is_clean &= tokio::time::timeout(self.grace, http.task).await.is_ok();
-            is_clean &= tokio::time::timeout(self.grace, http.recorder).await.is_ok();
-            http.pool.close().await;
+            is_clean &= timeout_at(deadline, http.handle.stop(true)).await.is_ok();
+            is_clean &= timeout_at(deadline, http.task).await.is_ok();
+            is_clean &= timeout_at(deadline, http.recorder).await.is_ok();
+            is_clean &= timeout_at(deadline, http.pool.close()).await.is_ok();
         }
         if let Some(workers) = self.workers {
-            is_clean &= workers.stop(self.grace).await;
+            is_clean &= workers.stop(deadline.saturating_duration_since(Instant::now())).await;
         }
-        is_clean &= tokio::time::timeout(self.grace, self.pool.close()).await.is_ok();
+        is_clean &= timeout_at(deadline, self.pool.close()).await.is_ok();
         is_clean
     }
 }

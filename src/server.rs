@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use prometheus_client::registry::Registry;
 use sqlx::PgPool;
@@ -15,6 +16,7 @@ use crate::orders::routes::WakeWaiting;
 use crate::webhooks::Intake;
 use crate::{inbox, orders, webhooks};
 
+mod bounds;
 mod health;
 
 /// How long a client may take to send the head of its request.
@@ -39,9 +41,16 @@ pub struct Shared {
 
 /// Starts a server on a listening socket; returns it with the address that it has.
 ///
+/// `grace` is how long requests may take to end when it is told to stop.
+///
 /// # Errors
 /// The socket cannot be used.
-pub fn start(listener: TcpListener, threads: usize, shared: Shared) -> std::io::Result<(Server, SocketAddr)> {
+pub fn start(
+    listener: TcpListener,
+    threads: usize,
+    grace: Duration,
+    shared: Shared,
+) -> std::io::Result<(Server, SocketAddr)> {
     let address = listener.local_addr()?;
     let wake: WakeWaiting = inbox::wake_waiting;
     let server = HttpServer::new(move || {
@@ -55,13 +64,14 @@ pub fn start(listener: TcpListener, threads: usize, shared: Shared) -> std::io::
             .configure(orders::routes::configure)
             .configure(health::configure)
             .default_service(web::to(no_such_route))
+            .wrap(from_fn(bounds::bound))
     })
     .workers(threads)
     .max_connections(MOST_CONNECTIONS)
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .disable_signals()
-    .shutdown_timeout(10)
+    .shutdown_timeout(grace.as_secs().max(1))
     .listen(listener)?
     .run();
     Ok((server, address))

@@ -4,9 +4,10 @@ pub mod cluster;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+use tokio::time::timeout;
 
 /// Wakes the inbox worker: an event is due.
 pub const EVENTS_CHANNEL: &str = "packline_events";
@@ -21,6 +22,9 @@ pub const OLDEST_POSTGRES: i32 = 14;
 
 /// How long a caller waits for a connection before it hears that there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a connection that is given back may take to show that it still works.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a pool. Connections are made when they are needed.
 ///
@@ -38,6 +42,16 @@ pub fn connect(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> 
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        // sqlx asks the same afterwards but waits for ever: a connection whose server vanished would keep its place in
+        // the pool, and a few of them the whole pool.
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                match timeout(RELEASE_TIMEOUT, conn.ping()).await {
+                    Ok(answered) => answered.map(|()| true),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
+            })
+        })
         .connect_lazy_with(options))
 }
 

@@ -1,9 +1,13 @@
 //! Applying: a batch of due events in, their effects and their new states out, in one transaction.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use futures_util::FutureExt;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
+use tokio::time::timeout;
 
 use super::dispatch;
 use super::event::Disposition;
@@ -20,6 +24,9 @@ const LARGEST_BATCH: i64 = 128;
 /// Tries at an event that cannot be applied; the waits between them double from one second.
 const MOST_ATTEMPTS: i32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// How long a transaction may take. Postgres ends slow statements sooner; this is for a Postgres that vanished, whose
+/// answer would be waited for for ever.
+const LONGEST_TRANSACTION: Duration = Duration::from_secs(60);
 /// Batches that lose a race one after the other before the worker takes a breath.
 const MOST_RACES: usize = 10;
 
@@ -39,8 +46,8 @@ enum Failed {
     Race,
     /// The database is out of reach.
     Unavailable(sqlx::Error),
-    /// Something in the batch cannot be applied.
-    Poison(sqlx::Error),
+    /// Something in the batch cannot be applied; the error.
+    Poison(String),
 }
 
 impl From<sqlx::Error> for Failed {
@@ -50,7 +57,7 @@ impl From<sqlx::Error> for Failed {
         } else if db::is_unavailable(&error) {
             Self::Unavailable(error)
         } else {
-            Self::Poison(error)
+            Self::Poison(error.to_string())
         }
     }
 }
@@ -93,15 +100,48 @@ impl Applier {
         Ok(0)
     }
 
+    /// Applies due events in one transaction.
     async fn apply(&self, limit: i64, only: Option<&str>) -> Result<usize, Failed> {
+        let applied = timeout(LONGEST_TRANSACTION, self.apply_due(limit, only)).await;
+        applied.unwrap_or(Err(Failed::Unavailable(sqlx::Error::PoolTimedOut)))
+    }
+
+    async fn apply_due(&self, limit: i64, only: Option<&str>) -> Result<usize, Failed> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let due = store::claim_due(&mut tx, now, limit, only).await?;
+        // A fault of ours that panics counts as the event's: it must not end the worker.
+        let applied = AssertUnwindSafe(self.apply_claimed(&mut tx, now, limit, only)).catch_unwind().await;
+        let applied = applied.unwrap_or_else(|panic| {
+            Err(Failed::Poison(format!("a fault in Packline: {}", told(panic.as_ref()))))
+        });
+        match applied {
+            Ok((due, marks)) => {
+                tx.commit().await?;
+                self.report(&due, &marks, now);
+                Ok(due.len())
+            }
+            Err(Failed::Unavailable(error)) => Err(Failed::Unavailable(error)),
+            Err(failed) => {
+                // Waited for: who tries these events again at once must not find them claimed still.
+                tx.rollback().await?;
+                Err(failed)
+            }
+        }
+    }
+
+    async fn apply_claimed(
+        &self,
+        conn: &mut PgConnection,
+        now: OffsetDateTime,
+        limit: i64,
+        only: Option<&str>,
+    ) -> Result<(Vec<DueEvent>, Vec<Mark>), Failed> {
+        let due = store::claim_due(conn, now, limit, only).await?;
+        let mut marks = Vec::with_capacity(due.len());
         if due.is_empty() {
-            return Ok(0);
+            return Ok((due, marks));
         }
 
-        let mut marks = Vec::with_capacity(due.len());
         let mut readable = Vec::with_capacity(due.len());
         let mut candidates = Vec::with_capacity(due.len());
         for event in &due {
@@ -114,16 +154,13 @@ impl Applier {
             }
         }
 
-        let settled = settle(&mut tx, &candidates, self.patience, now).await?;
-        fulfilment::follow(&mut tx, &settled.consequences, now).await?;
-        store::wake_waiting(&mut tx, settled.appeared, now).await?;
+        let settled = settle(conn, &candidates, self.patience, now).await?;
+        fulfilment::follow(conn, &settled.consequences, now).await?;
+        store::wake_waiting(conn, settled.appeared, now).await?;
         let verdicts = readable.iter().zip(settled.verdicts);
         marks.extend(verdicts.filter_map(|(event, verdict)| Some(verdict_mark(event, verdict?))));
-        store::mark(&mut tx, &marks, now).await?;
-        tx.commit().await?;
-
-        self.report(&due, &marks, now);
-        Ok(due.len())
+        store::mark(conn, &marks, now).await?;
+        Ok((due, marks))
     }
 
     /// Reads an event for what it says of an order.
@@ -152,18 +189,18 @@ impl Applier {
             match self.apply(1, Some(id)).await {
                 Ok(_) | Err(Failed::Race) => {}
                 Err(Failed::Unavailable(error)) => return Err(error),
-                Err(Failed::Poison(error)) => self.put_off(id, &error).await?,
+                Err(Failed::Poison(error)) => self.put_off(id, error).await?,
             }
         }
         Ok(due.len())
     }
 
-    async fn put_off(&self, id: &str, error: &sqlx::Error) -> sqlx::Result<()> {
+    async fn put_off(&self, id: &str, error: String) -> sqlx::Result<()> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let due = store::claim_due(&mut tx, now, 1, Some(id)).await?;
         let marks: Vec<Mark> =
-            due.iter().map(|event| Fault::Passing(error.to_string()).mark(event, now)).collect();
+            due.iter().map(|event| Fault::Passing(error.clone()).mark(event, now)).collect();
         store::mark(&mut tx, &marks, now).await?;
         tx.commit().await?;
         self.report(&due, &marks, now);
@@ -192,6 +229,12 @@ impl Applier {
             }
         }
     }
+}
+
+/// What a panic said.
+fn told(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
 }
 
 /// Why an event is not applied.

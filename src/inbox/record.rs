@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::event::NewEvent;
 use super::metrics::InboxMetrics;
@@ -23,6 +23,10 @@ const LARGEST_BATCH: usize = 64;
 const QUEUE: usize = 1024;
 /// How long the database may take over one batch.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a batch that could not be stored is tried again: connections that a restart of Postgres broke are found out
+/// one by one, by being used.
+const RETRIED_FOR: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long a request waits for its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -103,7 +107,7 @@ impl Committer {
         if batch.is_empty() {
             return;
         }
-        match self.store(&batch).await {
+        match self.store_patiently(&batch).await {
             Ok(new) => self.answer(batch, &new),
             Err(Failure::InTheBatch) if batch.len() > 1 => {
                 for waiting in batch {
@@ -120,7 +124,17 @@ impl Committer {
         }
     }
 
-    /// Returns how many of the batch's events with each id were new: one or none.
+    async fn store_patiently(&self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
+        let deadline = Instant::now() + RETRIED_FOR;
+        loop {
+            match self.store(batch).await {
+                Err(Failure::OutOfReach) if Instant::now() < deadline => sleep(RETRY_PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Returns the ids of the batch's events that were new.
     async fn store(&self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
         let mut events: HashMap<&str, &NewEvent> = HashMap::with_capacity(batch.len());
         for waiting in batch {

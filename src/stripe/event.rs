@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Stripe's ids are far shorter; this bounds what a signed but strange body can put into the ledger.
 const LONGEST_NAME: usize = 255;
+/// Times before 1970 or after 2999 are no times of Stripe's; Postgres and sums of times have their bounds further out.
+const LATEST_TIME: i64 = 32_503_680_000;
 
 /// The face of an event, read without its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,35 +49,54 @@ pub enum Malformed {
 struct Wire<'b> {
     #[serde(borrow)]
     id: Cow<'b, str>,
-    #[serde(borrow)]
-    object: Option<Cow<'b, str>>,
     #[serde(borrow, rename = "type")]
     event_type: Cow<'b, str>,
-    #[serde(borrow, default)]
-    account: Option<Cow<'b, str>>,
-    #[serde(borrow, default)]
-    context: Option<Cow<'b, str>>,
-    #[serde(borrow, default)]
-    api_version: Option<Cow<'b, str>>,
-    #[serde(default)]
-    livemode: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
+    object: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    account: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    context: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    api_version: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    livemode: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
     created: Option<Created>,
-    #[serde(default)]
-    data: Option<WireData>,
-    #[serde(default)]
+    #[serde(borrow, default)]
+    data: Option<&'b RawValue>,
+    #[serde(default, deserialize_with = "lenient")]
     related_object: Option<WireObject>,
+}
+
+/// Reads a field that filing does not depend on: what is not of its type counts as absent, so that nothing that Stripe
+/// changes about it makes us refuse an event.
+fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Field<T> {
+        Read(T),
+        Other(IgnoredAny),
+    }
+    Ok(match Field::deserialize(deserializer)? {
+        Field::Read(value) => Some(value),
+        Field::Other(_) => None,
+    })
 }
 
 #[derive(Deserialize)]
 struct WireData {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     object: Option<WireObject>,
 }
 
 #[derive(Deserialize)]
 struct WireObject {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     id: Option<String>,
 }
 
@@ -88,10 +110,11 @@ enum Created {
 
 impl Created {
     fn time(self) -> Option<OffsetDateTime> {
-        match self {
+        let time = match self {
             Self::Unix(seconds) => OffsetDateTime::from_unix_timestamp(seconds).ok(),
             Self::Text(text) => OffsetDateTime::parse(&text, &Rfc3339).ok(),
-        }
+        };
+        time.filter(|time| (0..=LATEST_TIME).contains(&time.unix_timestamp()))
     }
 }
 
@@ -106,18 +129,15 @@ impl Envelope {
             Some(text.into_owned()).filter(|text| is_name(text)).ok_or(Malformed::Name(field))
         };
         let is_thin = wire.object.as_deref() == Some("v2.core.event");
-        let object = wire.data.and_then(|data| data.object).or(wire.related_object);
+        let data: Option<WireData> = wire.data.and_then(|data| serde_json::from_str(data.get()).ok());
+        let object = data.and_then(|data| data.object).or(wire.related_object);
         Ok(Self {
             id: name(wire.id, "id")?,
             event_type: name(wire.event_type, "type")?,
             object_id: object.and_then(|object| object.id).filter(|id| is_name(id)),
-            account: wire
-                .account
-                .or(wire.context.filter(|_| is_thin))
-                .map(Cow::into_owned)
-                .filter(|id| is_name(id)),
-            api_version: wire.api_version.map(Cow::into_owned).filter(|version| is_name(version)),
-            livemode: wire.livemode,
+            account: wire.account.or(wire.context.filter(|_| is_thin)).filter(|id| is_name(id)),
+            api_version: wire.api_version.filter(|version| is_name(version)),
+            livemode: wire.livemode.unwrap_or_default(),
             created_at: wire.created.and_then(Created::time),
             is_thin,
         })

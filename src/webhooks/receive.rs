@@ -171,7 +171,7 @@ async fn file(
     intake: &Intake,
 ) -> Result<Recorded, Refused> {
     let signature = signature_header(request)?;
-    let (body, _memory) = read_body(request, body, &intake.memory).await?;
+    let body = read_body(request, body, &intake.memory).await?;
     let received_at = intake.clock.now();
     let verified_by =
         signature::verify(intake.secrets(endpoint), signature, &body, received_at.unix_timestamp())?;
@@ -195,12 +195,25 @@ fn signature_header(request: &HttpRequest) -> Result<&str, Rejected> {
     if header.len() > LONGEST_SIGNATURE_HEADER { Err(Rejected::MalformedHeader) } else { Ok(header) }
 }
 
-/// Reads the body as it was sent. Its memory is accounted for as it arrives, until the permit is dropped.
+/// A body with its share of the memory for bodies, which ends with the last that holds the body: not with the request,
+/// whose sender may have hung up while the event still waits to be stored.
+struct Body {
+    bytes: BytesMut,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads the body as it was sent. Its memory is accounted for as it arrives.
 async fn read_body(
     request: &HttpRequest,
     mut body: web::Payload,
     memory: &Arc<Semaphore>,
-) -> Result<(Bytes, OwnedSemaphorePermit), Refused> {
+) -> Result<Bytes, Refused> {
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > LARGEST_BODY) {
@@ -224,7 +237,7 @@ async fn read_body(
     })
     .await
     .map_err(|_| Refused::TooSlow)??;
-    Ok((bytes.freeze(), held))
+    Ok(Bytes::from_owner(Body { bytes, _memory: held }))
 }
 
 fn take(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refused> {

@@ -45,6 +45,12 @@ impl TestApp {
     }
 
     pub async fn start_on(database: TestDatabase) -> Self {
+        let url = database.url.clone();
+        Self::start_through(database, &url).await
+    }
+
+    /// A service that reaches its database by another URL than the test does.
+    pub async fn start_through(database: TestDatabase, url: &str) -> Self {
         let secret =
             |label: &str, secret: &str| LabelledSecret { label: label.into(), secret: Secret::new(secret) };
         let serve = ServeConfig {
@@ -55,7 +61,7 @@ impl TestApp {
             shutdown_grace: Duration::from_secs(5),
         };
         let clock = Clock::manual();
-        let app = App::start(&database.url, Roles { serve: Some(serve), work: None }, clock.clone()).unwrap();
+        let app = App::start(url, Roles { serve: Some(serve), work: None }, clock.clone()).unwrap();
         let pool = db::connect(&database.url, "packline-test", 8).unwrap();
         let mut conn = pool.acquire().await.unwrap();
         let api_key = api::create_key(&mut conn, "test", clock.now()).await.unwrap().text;

@@ -48,8 +48,16 @@ pub struct TestDatabase {
 impl TestDatabase {
     pub async fn create() -> Self {
         static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        Self::copy_of(TEMPLATE.get_or_init(make_template).await).await
+    }
+
+    /// One without any tables.
+    pub async fn create_empty() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let template = TEMPLATE.get_or_init(make_template).await;
         let name = format!("packline_test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut admin = admin().await;
         let create = format!("create database {name} template {template}");

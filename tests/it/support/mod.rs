@@ -2,9 +2,16 @@
 
 mod app;
 mod database;
+mod load;
 mod lock;
+mod process;
+mod proxy;
+pub mod raw;
 pub mod stripe;
 
-pub use app::{PATIENCE, SECRET, TestApp};
+pub use app::{CONNECT_SECRET, PATIENCE, SECRET, TestApp};
 pub use database::TestDatabase;
+pub use load::Load;
 pub use lock::{OrderLock, kill, until_somebody_waits};
+pub use process::{Process, TempDir, command};
+pub use proxy::Proxy;

@@ -1,0 +1,186 @@
+//! A TCP proxy in front of the tests' Postgres that can be stalled, cut and mended: the database gone, slow or moved.
+//! It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    way: Way,
+    /// Connections that are older hang for ever, as after a machine that vanished.
+    generation: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Open,
+    Stalled,
+    Cut,
+}
+
+pub struct Proxy {
+    /// The database's URL through the proxy.
+    pub url: String,
+    state: watch::Sender<State>,
+    accepted: Arc<AtomicUsize>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// A proxy for the database of a URL.
+    pub fn before(database_url: &str) -> Self {
+        let options: PgConnectOptions = database_url.parse().unwrap();
+        let (state, watched) = watch::channel(State { way: Way::Open, generation: 0 });
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let (told, address) = std::sync::mpsc::channel();
+        let counter = Arc::clone(&accepted);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(serve(options, watched, counter, told));
+        });
+        let address: SocketAddr = address.recv().unwrap();
+        Self { url: through(database_url, address), state, accepted, thread: Some(thread) }
+    }
+
+    /// How many connections came so far.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Nothing goes through any more; connections stay.
+    pub fn stall(&self) {
+        self.state.send_modify(|state| state.way = Way::Stalled);
+    }
+
+    /// All connections end, and new ones are refused.
+    pub fn cut(&self) {
+        self.state.send_modify(|state| state.way = Way::Cut);
+    }
+
+    /// Everything goes through again.
+    pub fn mend(&self) {
+        self.state.send_modify(|state| state.way = Way::Open);
+    }
+
+    /// New connections go through; those that were there hang for ever.
+    pub fn move_away(&self) {
+        self.state.send_modify(|state| *state = State { way: Way::Open, generation: state.generation + 1 });
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let (closed, _) = watch::channel(State { way: Way::Cut, generation: 0 });
+        // The thread ends when the sender is gone.
+        drop(std::mem::replace(&mut self.state, closed));
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+fn through(database_url: &str, address: SocketAddr) -> String {
+    let mut url = reqwest::Url::parse(database_url).unwrap();
+    url.set_host(Some(&address.ip().to_string())).unwrap();
+    url.set_port(Some(address.port())).unwrap();
+    url.set_query(Some("sslmode=disable"));
+    url.to_string()
+}
+
+async fn serve(
+    options: PgConnectOptions,
+    mut state: watch::Receiver<State>,
+    accepted: Arc<AtomicUsize>,
+    told: std::sync::mpsc::Sender<SocketAddr>,
+) {
+    let mut listener = Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
+    let address = listener.as_ref().unwrap().local_addr().unwrap();
+    told.send(address).unwrap();
+    loop {
+        let is_cut = state.borrow_and_update().way == Way::Cut;
+        match (is_cut, &listener) {
+            (true, Some(_)) => listener = None,
+            (false, None) => listener = Some(listen(address)),
+            _ => {}
+        }
+        let incoming = async {
+            match &listener {
+                Some(listener) => listener.accept().await.unwrap().0,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            client = incoming => {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(pass(client, options.clone(), state.clone()));
+            }
+            changed = state.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket.listen(256).unwrap()
+}
+
+async fn pass(client: TcpStream, options: PgConnectOptions, state: watch::Receiver<State>) {
+    let generation = state.borrow().generation;
+    _ = client.set_nodelay(true);
+    match options.get_socket() {
+        Some(folder) => {
+            let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));
+            join(client, UnixStream::connect(socket).await.unwrap(), state, generation).await;
+        }
+        None => {
+            let server = TcpStream::connect((options.get_host(), options.get_port())).await.unwrap();
+            join(client, server, state, generation).await;
+        }
+    }
+}
+
+async fn join<S>(client: TcpStream, server: S, state: watch::Receiver<State>, generation: u32)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = tokio::io::split(server);
+    tokio::select! {
+        () = copy(from_client, to_server, state.clone(), generation) => {}
+        () = copy(from_server, to_client, state.clone(), generation) => {}
+        () = cut(state, generation) => {}
+    }
+}
+
+async fn cut(mut state: watch::Receiver<State>, generation: u32) {
+    let ends = |state: &State| state.way == Way::Cut && state.generation == generation;
+    _ = state.wait_for(ends).await;
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+    generation: u32,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let open = |state: &State| state.way == Way::Open && state.generation == generation;
+        if state.wait_for(open).await.is_err() {
+            return;
+        }
+        let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        // What arrives while the way is stalled waits here.
+        if state.wait_for(open).await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
