@@ -238,8 +238,9 @@ pub fn wake_waiting<'c>(
               update stripe_events set
                 state = 'pending',
                 next_attempt_at = $2
+              -- Whatever their state: one that was woken before may be set aside by another worker at this moment. Its
+              -- row is locked then, and is looked at again once that worker is done.
               where waits_for && $1
-                and state in ('parked', 'set_aside')
               returning id
             )
             select pg_notify($3, '')

@@ -155,7 +155,7 @@ pub fn on_dispute(event: &Event<'_>) -> Read {
     let ended = matches!(dispute.status.as_str(), "won" | "warning_closed" | "prevented" | "charge_refunded");
     let hold = HoldNews {
         kind: HoldKind::Dispute,
-        source: dispute.id.clone(),
+        source: dispute.key().to_owned(),
         reason: format!(
             "{} is disputed: {}",
             Money { amount: dispute.amount, currency },
@@ -166,7 +166,7 @@ pub fn on_dispute(event: &Event<'_>) -> Read {
     let refs = reference(RefKind::PaymentIntent, dispute.payment_intent.as_ref())
         .chain(reference(RefKind::Charge, dispute.charge.as_ref()));
     let money =
-        money_kind.map(|kind| fact(kind, &dispute.id, dispute.amount, currency)).into_iter().collect();
+        money_kind.map(|kind| fact(kind, dispute.key(), dispute.amount, currency)).into_iter().collect();
     Ok(read(event, refs, &dispute.metadata, News { hold: Some(hold), money, ..News::default() }))
 }
 

@@ -6,6 +6,7 @@
 //! waits out the grace. What is in doubt is adopted with a hold, so that nothing ships twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -94,6 +95,9 @@ struct Group<'c> {
     names_order: Option<&'c str>,
     refs: BTreeSet<Ref>,
     parked_at: Option<OffsetDateTime>,
+    /// Whether one of them was never looked at before. It may have missed an order that was being made at that moment,
+    /// and nothing that appeared until now could wake it: it must be looked at again soon.
+    is_first_look: bool,
 }
 
 enum Judgement {
@@ -113,6 +117,7 @@ impl<'c> Group<'c> {
             seed: seed_of(Origin::Invoice).or_else(|| seed_of(Origin::PaymentIntent)),
             names_order: events().find_map(|event| event.names_order.as_deref()),
             refs: members.iter().flat_map(|&member| resolved[member].all.iter().cloned()).collect(),
+            is_first_look: members.iter().any(|&member| candidates[member].parked_at.is_none()),
             parked_at: members.iter().filter_map(|&member| candidates[member].parked_at).min(),
             members,
         }
@@ -123,15 +128,12 @@ impl<'c> Group<'c> {
         let mut waits_for: Vec<String> = self.refs.iter().map(ToString::to_string).collect();
         waits_for.extend(self.names_order.map(order_key));
         let Some((event, seed)) = self.seed else {
-            return Judgement::Leave(self.leave(waits_for, parked_at + patience.grace, now));
+            return Judgement::Leave(self.leave(waits_for, patience.grace, now));
         };
 
         if let Some(name) = self.names_order {
-            // The first look may have missed an order that was being placed at that moment.
-            let until = match self.parked_at {
-                Some(parked_at) => parked_at + patience.order_wait,
-                None => now + patience.grace.min(patience.order_wait),
-            };
+            let last = parked_at + patience.order_wait;
+            let until = if self.is_first_look { last.min(now + patience.grace) } else { last };
             let reason = format!("waits for the order {name:?} that its metadata names");
             return match now < until {
                 true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
@@ -150,9 +152,8 @@ impl<'c> Group<'c> {
         Judgement::Leave(Verdict::Parked { waits_for, until, reason })
     }
 
-    /// Nothing here makes an order. Only a second look sets it aside: the first may have missed an order that was being
-    /// made at that moment.
-    fn leave(&self, waits_for: Vec<String>, until: OffsetDateTime, now: OffsetDateTime) -> Verdict {
+    /// Nothing here makes an order. Only a second look sets it aside.
+    fn leave(&self, waits_for: Vec<String>, grace: Duration, now: OffsetDateTime) -> Verdict {
         if waits_for.is_empty() {
             return Verdict::SetAside {
                 waits_for,
@@ -160,9 +161,10 @@ impl<'c> Group<'c> {
             };
         }
         let reason = format!("no order is known for {}", waits_for.join(", "));
-        match self.parked_at {
-            Some(_) if now >= until => Verdict::SetAside { waits_for, reason },
-            _ => Verdict::Parked { waits_for, until, reason },
+        match self.parked_at.map(|parked_at| parked_at + grace) {
+            Some(until) if !self.is_first_look && now < until => Verdict::Parked { waits_for, until, reason },
+            Some(_) if !self.is_first_look => Verdict::SetAside { waits_for, reason },
+            _ => Verdict::Parked { waits_for, until: now + grace, reason },
         }
     }
 
