@@ -33,6 +33,10 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The URL cannot be read.
 pub fn connect(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> {
+    // sqlx takes any scheme, and a server of another kind would only be found out by its silence.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(sqlx::Error::Configuration("not a URL of Postgres".into()));
+    }
     let options: PgConnectOptions = url.parse()?;
     let options = options
         .application_name(name)

@@ -5,6 +5,8 @@
 mod adoption;
 mod any_order;
 mod api;
+mod architecture;
+mod cli;
 mod cluster;
 mod crashes;
 mod fixtures;
@@ -14,6 +16,7 @@ mod orders;
 mod poison;
 mod process;
 mod queries;
+mod readme;
 mod receive;
 mod record;
 mod settle;

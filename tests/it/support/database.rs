@@ -17,6 +17,7 @@ struct Server {
     _cluster: Option<Cluster>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tests' one setting; the service's own are not read here")]
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
