@@ -105,6 +105,20 @@ async fn an_unknown_refund_is_set_aside_after_the_grace_and_still_applied_when_t
 }
 
 #[tokio::test]
+async fn an_event_is_set_aside_only_at_its_second_look() {
+    let app = TestApp::start().await;
+    let (old, new) = (intent_failed("pi_1"), intent_failed("pi_1"));
+    app.deliver(std::slice::from_ref(&old)).await;
+    app.clock.advance(PATIENCE.grace);
+
+    app.deliver(std::slice::from_ref(&new)).await;
+    assert_eq!(state(&app, &new).await, "parked");
+
+    app.wait(PATIENCE.grace).await;
+    assert_eq!((state(&app, &old).await, state(&app, &new).await), ("set_aside".into(), "set_aside".into()));
+}
+
+#[tokio::test]
 async fn a_payment_that_names_an_order_that_never_appears_is_adopted_and_held() {
     let app = TestApp::start().await;
     let success = names("SHOP-1");

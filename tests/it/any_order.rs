@@ -214,11 +214,11 @@ async fn any_order_of_arrival_with_any_duplicates_leaves_the_same_rows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_workers_at_once_leave_the_rows_that_one_leaves() {
     let app = Arc::new(TestApp::start().await);
-    for position in 4..lives("").len() {
+    for position in 0..lives("").len() {
         let alone = format!("y{position}alone");
         live(&app, &lives(&alone).swap_remove(position), &mut StdRng::seed_from_u64(0)).await;
         let expected = rows(&app, &alone).await;
-        for seed in 0..250 {
+        for seed in 0..5 {
             let run = format!("y{position}y{seed}y");
             let life = lives(&run).swap_remove(position);
 
