@@ -186,3 +186,20 @@ async fn an_event_whose_payload_has_expired_fails_with_that_reason() {
     );
     assert_eq!(app.order("in_1").await["status"], "paid");
 }
+
+#[tokio::test]
+async fn an_event_of_the_other_mode_stays_set_aside_however_often_it_is_replayed() {
+    let app = TestApp::start().await;
+    let live = with(intent_succeeded("pi_live"), json!({ "livemode": true }));
+    app.place_order(&order(json!({ "payment_intent": "pi_live" }))).await;
+    app.deliver(std::slice::from_ref(&live)).await;
+
+    let mut conn = app.pool.acquire().await.unwrap();
+    assert!(inbox::replay(&mut conn, stripe::id(&live), app.clock.now()).await.unwrap());
+    app.apply_events().await;
+
+    let (state, reason) = app.event_state(stripe::id(&live)).await;
+    assert_eq!(state, "set_aside");
+    assert!(reason.unwrap().contains("live mode"));
+    assert_eq!(app.order("pi_live").await["status"], "pending");
+}

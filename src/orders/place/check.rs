@@ -31,6 +31,13 @@ pub(super) fn check(order: &PlaceOrder) -> Result<Checked, Vec<FieldError>> {
     }
 
     faults.text("number", order.number.as_deref(), 64);
+    if order.number.as_deref().is_some_and(is_another_kind_of_name) {
+        faults.add(
+            "number",
+            "give a number that is neither a UUID nor begins like an id of Stripe's (pi_, in_, ch_ …)"
+                .to_owned(),
+        );
+    }
     faults.text("customer.name", order.customer.name.as_deref(), 500);
     faults.text("customer.email", order.customer.email.as_deref(), 320);
     if order.customer.email.as_deref().is_some_and(|email| !email.contains('@')) {
@@ -45,6 +52,13 @@ pub(super) fn check(order: &PlaceOrder) -> Result<Checked, Vec<FieldError>> {
         (Some(currency), true) => Ok(Checked { total: Money { amount: total, currency }, lines }),
         _ => Err(faults.0),
     }
+}
+
+/// Orders are found by id, number and Stripe object alike: a number must not pass for one of the others.
+fn is_another_kind_of_name(number: &str) -> bool {
+    let is_stripes =
+        ["pi_", "ch_", "py_", "in_", "cs_", "qt_", "sub_"].iter().any(|prefix| number.starts_with(prefix));
+    is_stripes || uuid::Uuid::parse_str(number).is_ok()
 }
 
 #[derive(Default)]

@@ -190,3 +190,20 @@ async fn many_who_want_one_number_at_once_make_one_order() {
     let refused = answers.iter().filter(|answer| answer.status() == StatusCode::CONFLICT).count();
     assert_eq!((made, refused), (1, 9));
 }
+
+#[tokio::test]
+async fn a_number_cannot_pass_for_another_kind_of_name() {
+    let app = TestApp::start().await;
+    let placed = app.place_order(&order(json!({}))).await;
+
+    for number in ["pi_1", "in_1", "sub_1", placed["id"].as_str().unwrap()] {
+        let response = app.post_order(&order(json!({ "number": number })), None).await;
+        let (status, code, fields) = fault(response).await;
+        assert_eq!(
+            (status, code.as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "validation_failed"),
+            "{number}"
+        );
+        assert_eq!(fields, ["number"]);
+    }
+}
