@@ -1,7 +1,7 @@
 //! `packline serve` and `packline worker`.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::database::Database;
 use crate::app::{App, Roles};
@@ -23,6 +23,8 @@ pub(super) async fn work(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
+    // From the first moment: whoever is told to stop while it starts still leaves in order.
+    let mut stop = StopSignal::listen()?;
     let mode = roles.serve.as_ref().map(|serve| if serve.livemode { "live" } else { "test" });
     let database = Database::open(settings).await?;
     let app = App::start(&database.url, roles, Clock::system())?;
@@ -31,7 +33,7 @@ async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
         None => tracing::info!("working"),
     }
 
-    until_told_to_stop().await?;
+    stop.received().await;
     tracing::info!("stopping: finishing what was begun");
     if !app.stop().await {
         tracing::warn!("stopped before everything was finished; it will be taken up again");
@@ -41,9 +43,26 @@ async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(super) async fn until_told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C cannot be listened for"),
-        _ = terminate.recv() => Ok(()),
+    StopSignal::listen()?.received().await;
+    Ok(())
+}
+
+/// Ctrl-C and SIGTERM: what comes from now on is kept until it is asked for.
+struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("the signals to stop cannot be listened for");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -87,13 +87,14 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM; its exit code and how long it took to end.
-    pub async fn terminate(mut self) -> (Option<i32>, Duration) {
+    /// SIGTERM, which it must answer with exit code 0; how long it took to end.
+    pub async fn terminate(mut self) -> Duration {
         let started = Instant::now();
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
         while started.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status.code(), started.elapsed());
+                assert!(status.success(), "{status}: {}", self.log());
+                return started.elapsed();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
