@@ -375,3 +375,23 @@ async fn what_names_nothing_is_set_aside_at_once() {
 
     assert_eq!(state(&app, &preview).await, "set_aside");
 }
+
+#[tokio::test]
+async fn a_part_of_an_invoice_is_not_taken_for_a_purchase_of_its_own() {
+    let app = TestApp::start().await;
+    let part = event(
+        "payment_intent.succeeded",
+        with(succeeded("pi_part"), json!({ "amount": 500, "amount_received": 500 })),
+    );
+    app.deliver(&[part.clone(), invoice_payment_paid("in_1", "pi_part")]).await;
+    app.clock.advance(PATIENCE.grace);
+    app.apply_events().await;
+    let (state, reason) = app.event_state(id(&part)).await;
+    assert_eq!(state, "parked", "{reason:?}");
+
+    app.clock.advance(PATIENCE.order_wait);
+    app.apply_events().await;
+
+    let adopted = app.order("pi_part").await;
+    assert_eq!((&adopted["status"], &adopted["holds"]), (&json!("on_hold"), &json!(["unknown_order"])));
+}

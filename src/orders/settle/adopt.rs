@@ -1,9 +1,10 @@
 //! Events that concern no known order: which of them wait, which become an order, which are set aside.
 //!
 //! Events that share a Stripe object are one purchase and are judged together. A purchase without a success waits,
-//! and is set aside when the grace is over. A success that names an order waits for that order. A paid invoice becomes
-//! an order as soon as it is known what paid it, so that the PaymentIntent's own success finds it. Any other success
-//! waits out the grace. What is in doubt is adopted with a hold, so that nothing ships twice.
+//! and is set aside when the grace is over. A success that names an order, or may be a part of what an invoice asks,
+//! waits for that order or invoice. A paid invoice becomes an order as soon as it is known what paid it, so that the
+//! PaymentIntent's own success finds it. Any other success waits out the grace. What is in doubt is adopted with a hold,
+//! so that nothing ships twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -131,25 +132,37 @@ impl<'c> Group<'c> {
             return Judgement::Leave(self.leave(waits_for, patience.grace, now));
         };
 
-        if let Some(name) = self.names_order {
-            let last = parked_at + patience.order_wait;
-            let until = if self.is_first_look { last.min(now + patience.grace) } else { last };
-            let reason = format!("waits for the order {name:?} that its metadata names");
-            return match now < until {
-                true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
-                false => Judgement::Adopt { hold: Some(unknown_order(name)) },
-            };
-        }
-
-        let until = parked_at + patience.grace;
-        if self.is_invoice_with_known_payment(seed) || now >= until {
+        if self.is_invoice_with_known_payment(seed) && self.names_order.is_none() {
             return Judgement::Adopt { hold: None };
         }
-        let reason = format!(
-            "no order is known for {}; if none appears, one is made of it",
-            describe(event, &self.refs)
-        );
-        Judgement::Leave(Verdict::Parked { waits_for, until, reason })
+        let (until, doubt, reason) = match self.awaited_order(seed) {
+            Some(awaited) => {
+                let last = parked_at + patience.order_wait;
+                let until = if self.is_first_look { last.min(now + patience.grace) } else { last };
+                (until, Some(awaited.doubt()), awaited.to_string())
+            }
+            None => {
+                let own = describe(event, &self.refs);
+                let reason = format!("no order is known for {own}; if none appears, one is made of it");
+                (parked_at + patience.grace, None, reason)
+            }
+        };
+        match now < until {
+            true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
+            false => Judgement::Adopt { hold: doubt },
+        }
+    }
+
+    /// What must appear before this success can be an order of its own without a doubt.
+    fn awaited_order(&self, seed: &Seed) -> Option<Awaited<'_>> {
+        let invoice = self.refs.iter().find(|reference| reference.kind == RefKind::Invoice);
+        // Since 2025-05-28.basil an invoice can be paid by several PaymentIntents: one of them may be a mere part.
+        let may_be_a_part = seed.origin == Origin::PaymentIntent && !seed.is_linked;
+        match (self.names_order, invoice) {
+            (Some(name), _) => Some(Awaited::Order(name)),
+            (None, Some(invoice)) if may_be_a_part => Some(Awaited::Invoice(invoice)),
+            _ => None,
+        }
     }
 
     /// Nothing here makes an order. Only a second look sets it aside.
@@ -254,12 +267,33 @@ pub(in crate::orders) fn order_key(name: &str) -> String {
     format!("order:{name}")
 }
 
-fn unknown_order(name: &str) -> HoldNews {
-    HoldNews {
-        kind: HoldKind::UnknownOrder,
-        source: WHOLE_ORDER.to_owned(),
-        reason: format!("its metadata names the order {name:?}, which never appeared"),
-        ended: None,
+/// What a success waits for beyond the grace.
+enum Awaited<'g> {
+    /// The order that its metadata names.
+    Order(&'g str),
+    /// The invoice that it pays, perhaps in part.
+    Invoice(&'g Ref),
+}
+
+impl std::fmt::Display for Awaited<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Order(name) => write!(f, "waits for the order {name:?} that its metadata names"),
+            Self::Invoice(invoice) => write!(f, "waits until {invoice}, which it pays, is paid"),
+        }
+    }
+}
+
+impl Awaited<'_> {
+    /// The hold of an order that had to be made without it.
+    fn doubt(&self) -> HoldNews {
+        let reason = match self {
+            Self::Order(name) => format!("its metadata names the order {name:?}, which never appeared"),
+            Self::Invoice(invoice) => {
+                format!("it pays {invoice}, perhaps in part, which was not heard to be paid")
+            }
+        };
+        HoldNews { kind: HoldKind::UnknownOrder, source: WHOLE_ORDER.to_owned(), reason, ended: None }
     }
 }
 
