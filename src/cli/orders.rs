@@ -4,18 +4,19 @@ use std::fmt;
 
 use anyhow::Context;
 use clap::Subcommand;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::database::Database;
 use super::output;
+use crate::clock::Clock;
 use crate::config::Settings;
 use crate::fulfilment::{self, AttemptRow};
 use crate::money::{Currency, Money};
-use crate::orders::{self, ListFilter, Order, Timeline};
+use crate::orders::{self, HoldKind, ListFilter, Order, Timeline};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -30,6 +31,20 @@ pub(super) enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// End an order's hold, after you looked into it: what it was about is thereby accepted, and the order goes on
+    Release {
+        /// Its id, its number, or a Stripe object that stands for it
+        order: String,
+        /// Which hold
+        #[arg(long, value_parser = PossibleValuesParser::new(HoldKind::ALL.iter().map(|kind| kind.as_str())))]
+        hold: String,
+        /// Who says so; kept in the order's history
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        by: String,
+        /// Why; kept in the order's history
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        why: String,
     },
     /// Show an order and everything that happened to it, with causes
     Show {
@@ -52,10 +67,12 @@ impl Command {
                 let orders = orders::load(&mut conn, &ids).await?;
                 if json { output::json(&orders)? } else { output::print(list(&orders))? }
             }
+            Self::Release { order, hold, by, why } => {
+                release(&mut conn, &order, hold.parse()?, &by, &why).await?;
+                output::print(format!("the hold {hold} of {order} is released"))?;
+            }
             Self::Show { order, json } => {
-                let id = orders::find(&mut conn, &order)
-                    .await?
-                    .with_context(|| format!("no order has the id, number or Stripe object {order:?}"))?;
+                let id = find(&mut conn, &order).await?;
                 let report = Report::load(&mut conn, id).await?;
                 if json { output::json(&report)? } else { output::print(report)? }
             }
@@ -63,6 +80,28 @@ impl Command {
         drop(conn);
         database.close().await
     }
+}
+
+async fn find(conn: &mut PgConnection, order: &str) -> anyhow::Result<Uuid> {
+    let found = orders::find(conn, order).await?;
+    found.with_context(|| format!("no order has the id, number or Stripe object {order:?}"))
+}
+
+async fn release(
+    conn: &mut PgConnection,
+    order: &str,
+    hold: HoldKind,
+    by: &str,
+    why: &str,
+) -> anyhow::Result<()> {
+    let now = Clock::system().now();
+    let mut tx = conn.begin().await?;
+    let id = find(&mut tx, order).await?;
+    let released = orders::release_holds(&mut tx, id, hold, by, why, now).await?;
+    let consequences = released.with_context(|| format!("order {order:?} has no open hold {hold}"))?;
+    fulfilment::follow(&mut tx, &consequences, now).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 fn list(orders: &[Order]) -> Table {

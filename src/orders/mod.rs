@@ -11,6 +11,7 @@ pub mod events;
 mod number;
 mod order;
 mod place;
+mod release;
 pub mod routes;
 mod settle;
 mod state;
@@ -20,6 +21,7 @@ pub use order::{
     Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, Order, Origin, PaymentStatus, Ref, RefKind,
     Shipping, UnknownValue,
 };
+pub use release::release_holds;
 pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
 pub use state::{Consequence, MoneyKind};
 pub use store::{

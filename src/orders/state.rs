@@ -32,8 +32,8 @@ pub enum HoldState {
         reason: String,
         /// Why it ended.
         because: String,
-        /// Whether a person ended it, and thereby accepted what it was about.
-        by_operator: bool,
+        /// The person who ended it, and thereby accepted what it was about; none where an event did.
+        by: Option<String>,
     },
 }
 
@@ -194,6 +194,35 @@ impl OrderFacts {
         Transition { after, moves, consequences, unchanged }
     }
 
+    /// What the order is after a person has ended its open holds of a kind, and thereby accepted what they were about.
+    /// None where none is open.
+    pub fn release(&self, kind: HoldKind, by: &str, because: &str) -> Option<Transition> {
+        let mut after = self.clone();
+        let mut moves = Vec::new();
+        for (_, hold) in after.holds.iter_mut().filter(|((held_for, _), _)| *held_for == kind) {
+            let HoldState::Open { reason } = hold else { continue };
+            let (reason, because) = (std::mem::take(reason), because.to_owned());
+            let why = Some(because.clone());
+            moves.push(Move { axis: Axis::Hold, from: Some(kind.as_str()), to: None, reason: why });
+            *hold = HoldState::Released { reason, because, by: Some(by.to_owned()) };
+        }
+        if moves.is_empty() {
+            return None;
+        }
+        after.payment = after.derive_payment(None);
+        if after.payment != self.payment {
+            let (from, to) = (Some(self.payment.as_str()), Some(after.payment.as_str()));
+            moves.push(Move {
+                axis: Axis::Payment,
+                from,
+                to,
+                reason: Some("accepted by a person".to_owned()),
+            });
+        }
+        let consequences = after.consequences(self);
+        Some(Transition { after, moves, consequences, unchanged: None })
+    }
+
     /// How many holds are open.
     pub fn open_holds(&self) -> usize {
         self.holds.values().filter(|hold| matches!(hold, HoldState::Open { .. })).count()
@@ -236,7 +265,7 @@ impl OrderFacts {
     fn settle_money_hold(&mut self, kind: HoldKind, reason: Option<String>) -> Option<Move> {
         let key = (kind, WHOLE_ORDER.to_owned());
         let (state, moved) = match (self.holds.get(&key), reason) {
-            (Some(HoldState::Released { by_operator: true, .. }), _) => return None,
+            (Some(HoldState::Released { by: Some(_), .. }), _) => return None,
             (Some(HoldState::Open { .. }), Some(reason)) => (HoldState::Open { reason }, None),
             (None | Some(HoldState::Released { .. }), Some(reason)) => {
                 let moved = Move {
@@ -252,7 +281,7 @@ impl OrderFacts {
                 let (from, why) = (Some(kind.as_str()), Some(because.clone()));
                 let moved = Move { axis: Axis::Hold, from, to: None, reason: why };
                 let reason = reason.clone();
-                (HoldState::Released { reason, because, by_operator: false }, Some(moved))
+                (HoldState::Released { reason, because, by: None }, Some(moved))
             }
             (None | Some(HoldState::Released { .. }), None) => return None,
         };
@@ -279,7 +308,7 @@ impl OrderFacts {
                 };
                 let from = before.map(|_| news.kind.as_str());
                 let released = Move { axis: Axis::Hold, from, to: None, reason: Some(because.clone()) };
-                (HoldState::Released { reason, because: because.clone(), by_operator: false }, released)
+                (HoldState::Released { reason, because: because.clone(), by: None }, released)
             }
             (Some(_), _) => return None,
         };

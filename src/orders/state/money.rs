@@ -139,7 +139,7 @@ impl OrderFacts {
 
     fn is_mismatch_accepted(&self) -> bool {
         let mismatch = self.holds.get(&(HoldKind::AmountMismatch, WHOLE_ORDER.to_owned()));
-        matches!(mismatch, Some(HoldState::Released { by_operator: true, .. }))
+        matches!(mismatch, Some(HoldState::Released { by: Some(_), .. }))
     }
 
     /// Whether some of the payments of a kind are together exactly what was asked: so that one payment too many, heard

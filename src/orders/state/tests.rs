@@ -96,7 +96,7 @@ fn accept_mismatch(mut order: OrderFacts) -> OrderFacts {
     let key = (HoldKind::AmountMismatch, WHOLE_ORDER.to_owned());
     let Some(HoldState::Open { reason }) = order.holds.remove(&key) else { panic!("no mismatch") };
     let because = "agreed with the customer".to_owned();
-    order.holds.insert(key, HoldState::Released { reason, because, by_operator: true });
+    order.holds.insert(key, HoldState::Released { reason, because, by: Some("ops".to_owned()) });
     order
 }
 

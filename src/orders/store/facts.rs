@@ -96,7 +96,7 @@ pub(crate) async fn load_facts_for_update(
             (Some(by), because) => HoldState::Released {
                 reason,
                 because: because.unwrap_or_default(),
-                by_operator: by != BY_EVENT,
+                by: Some(by).filter(|by| by != BY_EVENT),
             },
             (None, _) => HoldState::Open { reason },
         };
@@ -298,13 +298,17 @@ async fn upsert_holds(
     let order_ids: Vec<Uuid> = changed.iter().map(|(order, ..)| *order).collect();
     let kinds: Vec<&str> = changed.iter().map(|(_, (kind, _), _)| kind.as_str()).collect();
     let sources: Vec<&str> = changed.iter().map(|(_, (_, source), _)| source.as_str()).collect();
-    let (reasons, endings): (Vec<&str>, Vec<Option<&str>>) = changed
-        .iter()
-        .map(|(_, _, state)| match state {
-            HoldState::Open { reason } => (reason.as_str(), None),
-            HoldState::Released { reason, because, .. } => (reason.as_str(), Some(because.as_str())),
+    let states = || {
+        changed.iter().map(|(_, _, state)| match state {
+            HoldState::Open { reason } => (reason.as_str(), None, None),
+            HoldState::Released { reason, because, by } => {
+                (reason.as_str(), Some(because.as_str()), Some(by.as_deref().unwrap_or(BY_EVENT)))
+            }
         })
-        .unzip();
+    };
+    let reasons: Vec<&str> = states().map(|(reason, ..)| reason).collect();
+    let endings: Vec<Option<&str>> = states().map(|(_, because, _)| because).collect();
+    let enders: Vec<Option<&str>> = states().map(|(_, _, by)| by).collect();
     sqlx::query!(
         "
         insert into holds (
@@ -312,9 +316,9 @@ async fn upsert_holds(
         )
         select
           id, order_id, kind, source_id, reason, $7::timestamptz, $8::text,
-          case when ended is not null then $7::timestamptz end, case when ended is not null then $8::text end, ended
-        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
-          as new (id, order_id, kind, source_id, reason, ended)
+          case when ended is not null then $7::timestamptz end, ended_by, ended
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $9::text[])
+          as new (id, order_id, kind, source_id, reason, ended, ended_by)
         on conflict on constraint holds_are_opened_once do update set
           reason = excluded.reason,
           released_at = excluded.released_at,
@@ -329,6 +333,7 @@ async fn upsert_holds(
         &endings as &[Option<&str>],
         now,
         BY_EVENT,
+        &enders as &[Option<&str>],
     )
     .execute(conn)
     .await?;
