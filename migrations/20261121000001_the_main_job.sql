@@ -30,6 +30,11 @@ create table stripe_events (
 
 comment on table stripe_events is 'The ledger: one row for each event that Stripe signed and sent, for ever.';
 comment on column stripe_events.id is 'Stripe''s event id, evt_…; the same event delivered again finds this row.';
+comment on column stripe_events.type is 'Such as payment_intent.succeeded.';
+comment on column stripe_events.api_version is 'In whose shape the payload is; for people, nothing decides by it.';
+comment on column stripe_events.livemode is 'Live or test mode; STRIPE_MODE says which of them is ours.';
+comment on column stripe_events.received_at is 'When it came in first.';
+comment on column stripe_events.applied_at is 'When it had its effect.';
 comment on column stripe_events.object_id is 'The id of the object that the event is about (data.object.id).';
 comment on column stripe_events.account is 'The connected account, acct_…, of a Connect event; null for our own account.';
 comment on column stripe_events.created_at is 'Stripe''s own time of the event, whole seconds; it does not order events.';
@@ -126,6 +131,8 @@ create table orders (
 
 comment on table orders is 'What was bought. payment_status is moved by Stripe events, fulfilment_status by the fulfilment worker, holds by Stripe events and operators; status sums them up in one word.';
 comment on column orders.number is 'The short name that people use.';
+comment on column orders.payment_status is 'Moved by Stripe events only. awaiting_payment: nothing was tried, or what arrived is not what was asked. requires_action: the customer must do something. processing: under way. payment_failed: a try failed. authorised: reserved, not captured. cancelled: called off. paid: covered. partially_refunded, refunded: a part or all went back.';
+comment on column orders.fulfilment_status is 'Moved by the fulfilment worker. none: nothing to send yet. queued: waits for a worker, fulfilments.reason says what for. in_progress: a worker is at it. partially_fulfilled, fulfilled: a part or all was sent. failed: a person must act. cancelled: nothing will be sent.';
 comment on column orders.status is 'One word from the three axes: pending, payment_failed, paid, on_hold, fulfilling, fulfilled, fulfilment_failed, refunded, cancelled.';
 comment on column orders.open_holds is 'How many rows of holds are open; nothing is sent while there is one.';
 comment on column orders.currency is 'Three-letter ISO code, lower case.';
@@ -135,6 +142,11 @@ comment on column orders.amount_refunded is 'What went back, in minor units; der
 comment on column orders.origin is 'api: made by POST /v1/orders. payment_intent, invoice: adopted from a Stripe success that no order was made for.';
 comment on column orders.account is 'The connected account, acct_…, that the purchase belongs to; null for our own.';
 comment on column orders.shipping is 'Recipient and address: name, phone, line1, line2, city, state, postal_code, country.';
+comment on column orders.stripe_customer is 'cus_…, where known.';
+comment on column orders.metadata is 'The merchant''s own notes, texts by key.';
+comment on column orders.created_at is 'When the order was placed or adopted.';
+comment on column orders.updated_at is 'When anything of it last changed.';
+comment on column orders.fulfilled_at is 'When all was sent.';
 comment on column orders.paid_at is 'When we found the order covered by what arrived.';
 comment on column orders.stripe_paid_at is 'Stripe''s own time of the success, whole seconds.';
 
@@ -169,6 +181,7 @@ create table order_refs (
 );
 
 comment on table order_refs is 'The Stripe objects that stand for an order; each stands for exactly one.';
+comment on column order_refs.stripe_id is 'pi_…, ch_…, in_…, cs_…, qt_…, or sub_… with the start of the period.';
 
 create index order_refs_by_order on order_refs (order_id);
 
@@ -187,6 +200,8 @@ create table order_transitions (
 
 comment on table order_transitions is 'Append-only: every move of an order and its cause, and the reason where an event moved nothing.';
 comment on column order_transitions.id is 'A version 7 UUID: sorts by time.';
+comment on column order_transitions.from_value is 'Where the axis was; null for what was not there before. Equal to to_value where the reason says why nothing moved.';
+comment on column order_transitions.cause_kind is 'api: a merchant''s call. event: a Stripe event. attempt: a try at a fulfilment. operator: a person.';
 comment on column order_transitions.cause_id is 'The API key, the event id, the fulfilment id and attempt, or the operator.';
 
 create index order_transitions_by_order on order_transitions (order_id, id);
@@ -269,6 +284,11 @@ comment on column fulfilments.reason is 'Why it is not on its way: not ready, re
 comment on column fulfilments.idempotency_key is 'Sent with every try, so that the provider can tell a repetition from a second order.';
 comment on column fulfilments.attempts is 'Tries begun; the fence: only the worker whose attempt this is may write the outcome.';
 comment on column fulfilments.lease_until is 'After this the worker counts as dead and another takes over.';
+comment on column fulfilments.part is 'Which part of the order, from 1.';
+comment on column fulfilments.next_attempt_at is 'When a worker looks at it (again).';
+comment on column fulfilments.lease_holder is 'The worker that is at it.';
+comment on column fulfilments.last_outcome is 'How the last try ended; unknown means that the provider is asked by key before anything is sent again.';
+comment on column fulfilments.provider_reference is 'The provider''s own name for it.';
 
 -- Serves the claim: queued work that is due, oldest first.
 create index fulfilments_due on fulfilments (next_attempt_at, id) where state = 'queued';
