@@ -180,8 +180,19 @@ async fn file(
     let envelope = Envelope::read(text)?;
     let disposition = Disposition::of(&envelope, intake.livemode);
     let verified_by = verified_by.to_owned();
+    // Nobody looks at it again, so its one line in the log is written here.
+    let set_aside = match &disposition {
+        Disposition::SetAside(reason) => {
+            Some((envelope.id.clone(), envelope.event_type.clone(), reason.clone()))
+        }
+        Disposition::Apply => None,
+    };
     let event = NewEvent { envelope, body, endpoint, verified_by, received_at, disposition };
-    Ok(intake.recorder.record(event).await?)
+    let recorded = intake.recorder.record(event).await?;
+    if let Some((id, event_type, reason)) = set_aside.filter(|_| recorded == Recorded::Stored) {
+        tracing::info!(stripe.event.id = id, stripe.event.type = event_type, reason, "event set aside");
+    }
+    Ok(recorded)
 }
 
 /// The one signature header; more than one would leave open which of them was checked.
