@@ -250,7 +250,8 @@ fn read(
         names_order: metadata
             .get(ORDER_ID)
             .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty()),
+            // No order is called so, and the ledger separates the keys that an event waits for by it.
+            .filter(|name| !name.is_empty() && !name.contains('\u{1f}')),
         news,
         seed: None,
         links: Vec::new(),
