@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::database::Database;
 use crate::app::{App, Roles};
 use crate::clock::Clock;
-use crate::config::{Faults, Settings};
+use crate::config::{Faults, ProviderChoice, Settings, WorkerConfig};
 
 pub(super) async fn serve(settings: &Settings, with_worker: bool) -> anyhow::Result<()> {
     let roles = if with_worker {
@@ -25,6 +25,9 @@ pub(super) async fn work(settings: &Settings) -> anyhow::Result<()> {
 async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
     // From the first moment: whoever is told to stop while it starts still leaves in order.
     let mut stop = StopSignal::listen()?;
+    if let Some(WorkerConfig { provider: Some(ProviderChoice::Log), .. }) = roles.work {
+        tracing::warn!("paid orders are only written to this log; set FULFILMENT_URL to have them sent");
+    }
     let mode = roles.serve.as_ref().map(|serve| if serve.livemode { "live" } else { "test" });
     let database = Database::open(settings).await?;
     let app = App::start(&database.url, roles, Clock::system())?;
