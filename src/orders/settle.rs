@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::events::OrderEvent;
 use super::order::{Axis, Cause, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Ref, RefKind};
 use super::state::{Consequence, HoldNews, Move, News, OrderFacts, WHOLE_ORDER};
-use super::store::{self, NewTransition, Saved};
+use super::store::{self, AdoptedOrder, NewTransition, Saved};
 
 mod adopt;
 mod resolve;
@@ -109,7 +109,9 @@ pub async fn settle(
     let ids: BTreeSet<Uuid> = resolved.iter().flat_map(|event| event.orders.iter().copied()).collect();
     let before = store::load_facts_for_update(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
-    batch.open_with(adoption.transitions, adoption.holds);
+    let mut holds = adoption.holds;
+    holds.extend(doubts_of_named(conn, candidates, &resolved, &before, &adoption.orders).await?);
+    batch.open_with(adoption.transitions, holds);
 
     let mut settled = Settled { verdicts: adoption.verdicts, ..Settled::default() };
     for (position, (candidate, resolved)) in candidates.iter().zip(&resolved).enumerate() {
@@ -137,6 +139,28 @@ pub async fn settle(
     store::insert_transitions(conn, &batch.transitions, now).await?;
     settled.consequences = batch.consequences;
     Ok(settled)
+}
+
+/// A success that names a placed order may have become an order under another name already: where nothing links an
+/// invoice and its PaymentIntent, one can be adopted before the other names its order. The placed one is held then.
+async fn doubts_of_named(
+    conn: &mut PgConnection,
+    candidates: &[Candidate],
+    resolved: &[Resolved],
+    before: &BTreeMap<Uuid, OrderFacts>,
+    adopted: &[AdoptedOrder],
+) -> Result<Vec<(Uuid, HoldNews, Cause)>, SettleError> {
+    let mut holds = Vec::new();
+    for (Candidate { event, .. }, resolved) in candidates.iter().zip(resolved) {
+        let (Some(seed), Some(order_id)) = (&event.seed, resolved.orders.first()) else { continue };
+        let is_by_name = event.refs.first().is_some_and(|own| resolved.unclaimed.contains(own));
+        let is_unpaid = before.get(order_id).is_some_and(|order| order.money.is_empty());
+        if is_by_name && is_unpaid && adopted.iter().all(|order| order.id != *order_id) {
+            let doubt = adopt::same_purchase(conn, (event, seed), &resolved.all, adopted).await?;
+            holds.extend(doubt.map(|hold| (*order_id, hold, Cause::Event(event.event_id.clone()))));
+        }
+    }
+    Ok(holds)
 }
 
 /// The orders of a batch as they change, event after event.

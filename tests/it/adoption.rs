@@ -395,3 +395,24 @@ async fn a_part_of_an_invoice_is_not_taken_for_a_purchase_of_its_own() {
     let adopted = app.order("pi_part").await;
     assert_eq!((&adopted["status"], &adopted["holds"]), (&json!("on_hold"), &json!(["unknown_order"])));
 }
+
+#[tokio::test]
+async fn a_placed_order_is_held_when_its_unlinked_payment_became_an_order_already() {
+    let app = TestApp::start().await;
+    let metadata = json!({ "metadata": { "order_id": "A-1" } });
+    let mut invoice = invoice_paid(Shape::New, "in_1", "pi_1");
+    invoice["data"]["object"] = with(invoice["data"]["object"].clone(), metadata);
+    app.deliver(&[unlinked_success()]).await;
+    app.clock.advance(PATIENCE.grace);
+    app.apply_events().await;
+    app.run_fulfilments().await;
+    assert_eq!(app.order("pi_1").await["status"], "fulfilled");
+
+    app.place_order(&order(json!({ "number": "A-1" }))).await;
+    app.deliver(&[invoice]).await;
+    app.run_fulfilments().await;
+
+    let placed = app.order("A-1").await;
+    assert_eq!((&placed["status"], &placed["holds"]), (&json!("on_hold"), &json!(["possible_duplicate"])));
+    assert_eq!(app.value::<i64>("select count(*) from fulfilment_attempts").await, 1);
+}

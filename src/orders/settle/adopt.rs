@@ -50,9 +50,9 @@ pub(super) async fn plan(
     for group in groups {
         match group.judge(patience, now) {
             Judgement::Adopt { hold } => {
-                let doubt = match hold {
-                    Some(hold) => Some(hold),
-                    None => group.same_purchase(conn, &adoption.orders).await?,
+                let doubt = match (hold, group.seed) {
+                    (None, Some(seed)) => same_purchase(conn, seed, &group.refs, &adoption.orders).await?,
+                    (hold, _) => hold,
                 };
                 let order_id = adoption.adopt(&group, doubt);
                 for &member in &group.members {
@@ -188,42 +188,36 @@ impl<'c> Group<'c> {
     fn has(&self, kind: RefKind) -> bool {
         self.refs.iter().any(|reference| reference.kind == kind)
     }
+}
 
-    /// Where no event links invoice and PaymentIntent, a twin of the same customer, amount and currency near in time
-    /// may be the same purchase. In doubt the order is held.
-    async fn same_purchase(
-        &self,
-        conn: &mut PgConnection,
-        adopted: &[AdoptedOrder],
-    ) -> Result<Option<HoldNews>, SettleError> {
-        let Some((event, seed)) = self.seed else {
-            return Ok(None);
-        };
-        let (Some(customer), Some(at)) = (&event.news.details.stripe_customer, event.created_at) else {
-            return Ok(None);
-        };
-        let is_linked = seed.is_linked || self.has(RefKind::Invoice) && self.has(RefKind::PaymentIntent);
-        if is_linked || seed.total.amount == 0 {
-            return Ok(None);
-        }
-        let purchase = Purchase {
-            account: event.account.as_deref(),
-            customer,
-            total: seed.total,
-            origin: seed.origin,
-            at,
-        };
-        let twin = match adopted.iter().find(|other| purchase.is_twin_of(other)) {
-            Some(other) => Some(other.number.clone()),
-            None => store::find_twin(conn, &purchase).await?,
-        };
-        Ok(twin.map(|number| HoldNews {
-            kind: HoldKind::PossibleDuplicate,
-            source: WHOLE_ORDER.to_owned(),
-            reason: format!("order {number} of the same customer, amount and time may be the same purchase"),
-            ended: None,
-        }))
+/// Where no event links invoice and PaymentIntent, a twin of the same customer, amount and currency near in time may be
+/// the same purchase: then the order of this success is held. `refs` is all that the success is known to stand for.
+pub(super) async fn same_purchase(
+    conn: &mut PgConnection,
+    (event, seed): (&OrderEvent, &Seed),
+    refs: &BTreeSet<Ref>,
+    adopted: &[AdoptedOrder],
+) -> Result<Option<HoldNews>, SettleError> {
+    let (Some(customer), Some(at)) = (&event.news.details.stripe_customer, event.created_at) else {
+        return Ok(None);
+    };
+    let has = |kind| refs.iter().any(|reference| reference.kind == kind);
+    let is_linked = seed.is_linked || has(RefKind::Invoice) && has(RefKind::PaymentIntent);
+    if is_linked || seed.total.amount == 0 {
+        return Ok(None);
     }
+    let purchase =
+        Purchase { account: event.account.as_deref(), customer, total: seed.total, origin: seed.origin, at };
+    let twin = match adopted.iter().find(|other| purchase.is_twin_of(other)) {
+        Some(other) => Some(other.number.clone()),
+        None => store::find_twin(conn, &purchase).await?,
+    };
+    Ok(twin.map(|number| HoldNews {
+        kind: HoldKind::PossibleDuplicate,
+        source: WHOLE_ORDER.to_owned(),
+        reason: format!("order {number} of the same customer, amount and time may be the same purchase"),
+        ended: None,
+    }))
 }
 
 impl Adoption {
