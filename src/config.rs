@@ -12,8 +12,12 @@ use clap::Args;
 
 mod faults;
 mod parse;
+mod stripe;
 
 pub use faults::Faults;
+pub use stripe::StripeConfig;
+
+const STRIPE_API_BASE: &str = "https://api.stripe.com";
 
 /// The settings, as flags and environment variables.
 #[derive(Args, Clone)]
@@ -46,6 +50,36 @@ pub struct Settings {
     /// Which of Stripe's modes this service is for: test or live. Events of the other mode are stored and set aside.
     #[arg(long, env, global = true, value_name = "MODE", default_value = "test")]
     stripe_mode: String,
+
+    /// Secret key (sk_… or rk_…) with which Packline calls Stripe: for orders that it takes the payment of. Without it
+    /// Packline only receives events. `packline fake-stripe` takes any sk_test_….
+    #[arg(long, env, global = true, value_name = "KEY", hide_env_values = true)]
+    stripe_secret_key: Option<String>,
+
+    /// Publishable key (pk_…) that the payment page gives to Stripe.js.
+    #[arg(long, env, global = true, value_name = "KEY")]
+    stripe_publishable_key: Option<String>,
+
+    /// Where Stripe's API is; `http://127.0.0.1:12111` for `packline fake-stripe`.
+    #[arg(long, env, global = true, value_name = "URL", default_value = STRIPE_API_BASE)]
+    stripe_api_base: String,
+
+    /// How many calls a second Packline makes to Stripe at most. Stripe takes 25 in a sandbox and 100 in live mode, of
+    /// all callers together.
+    #[arg(long, env, global = true, value_name = "CALLS", default_value = "20")]
+    stripe_rate_limit: String,
+
+    /// Client id (ca_…) of your Connect platform, for accounts that are connected by OAuth.
+    #[arg(long, env, global = true, value_name = "ID")]
+    stripe_connect_client_id: Option<String>,
+
+    /// Where browsers reach this service, as `https://pay.your.shop`; by default the address that is listened on.
+    #[arg(long = "public-url", env = "PACKLINE_PUBLIC_URL", global = true, value_name = "URL")]
+    public_url: Option<String>,
+
+    /// The origins, with commas, whose pages may call /pay from a browser: for shops with a payment form of their own.
+    #[arg(long = "cors-origins", env = "PACKLINE_CORS_ORIGINS", global = true, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
 
     /// Where paid orders are sent: an http(s) URL of your warehouse or its adapter.
     #[arg(long, env, global = true, value_name = "URL", hide_env_values = true)]
@@ -200,6 +234,12 @@ pub struct ServeConfig {
     pub connect_secrets: Vec<LabelledSecret>,
     /// Whether events of live mode are ours, else those of test mode.
     pub livemode: bool,
+    /// How Stripe is called; `None` takes no payments.
+    pub stripe: Option<StripeConfig>,
+    /// Where browsers reach this service; `None` is where it listens.
+    pub public_url: Option<reqwest::Url>,
+    /// The origins whose pages may call what browsers call.
+    pub cors_origins: Vec<String>,
     /// How long a stopping process may take.
     pub shutdown_grace: Duration,
 }
@@ -209,6 +249,8 @@ pub struct ServeConfig {
 pub struct WorkerConfig {
     /// Whether events of live mode are ours, else those of test mode.
     pub livemode: bool,
+    /// How Stripe is called; `None` leaves calls with an unknown outcome as they are.
+    pub stripe: Option<StripeConfig>,
     /// How long an unknown success waits before it is adopted.
     pub adoption_grace: Duration,
     /// How long a success waits for the order that its metadata names.
@@ -272,6 +314,13 @@ impl Settings {
             _ => Ok(Vec::new()),
         });
         let livemode = faults.keep(self.livemode());
+        let stripe = faults.keep(self.stripe());
+        let public_url = faults.keep(match given(&self.public_url) {
+            Some(url) => parse::http_url("PACKLINE_PUBLIC_URL", url).map(Some),
+            None => Ok(None),
+        });
+        let cors_origins = faults
+            .keep(parse::origins("PACKLINE_CORS_ORIGINS", given(&self.cors_origins).unwrap_or_default()));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
         faults.finish((|| {
             Some(ServeConfig {
@@ -279,6 +328,9 @@ impl Settings {
                 platform_secrets: platform_secrets?,
                 connect_secrets: connect_secrets?,
                 livemode: livemode?,
+                stripe: stripe?,
+                public_url: public_url?,
+                cors_origins: cors_origins?,
                 shutdown_grace: shutdown_grace?,
             })
         })())
@@ -295,10 +347,12 @@ impl Settings {
         let retry_base = faults.keep(parse::duration("FULFILMENT_RETRY_BASE", &self.fulfilment_retry_base));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
         let livemode = faults.keep(self.livemode());
+        let stripe = faults.keep(self.stripe());
         let provider = faults.keep(self.provider());
         faults.finish((|| {
             Some(WorkerConfig {
                 livemode: livemode?,
+                stripe: stripe?,
                 adoption_grace: adoption_grace?,
                 order_wait: order_wait?,
                 provider: provider?,
@@ -351,6 +405,11 @@ impl Settings {
             Some(secret) => parse::signing_secret("FULFILMENT_SECRET", secret).map(Some),
         }
     }
+}
+
+/// A setting that is set to something; an empty one is none.
+fn given(setting: &Option<String>) -> Option<&str> {
+    setting.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

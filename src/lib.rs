@@ -20,12 +20,16 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod db;
+#[cfg(feature = "fake-stripe")]
+pub mod fake_stripe;
 pub mod fulfilment;
 pub mod http_client;
 pub mod inbox;
 pub mod money;
 pub mod orders;
+pub mod payments;
 pub mod server;
 pub mod stripe;
 pub mod telemetry;

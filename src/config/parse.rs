@@ -34,6 +34,17 @@ pub(super) fn http_url(setting: &str, text: &str) -> Result<reqwest::Url, String
     }
 }
 
+/// Origins as browsers send them, with commas.
+pub(super) fn origins(setting: &str, list: &str) -> Result<Vec<String>, String> {
+    let origin = |text: &str| match reqwest::Url::parse(text) {
+        Ok(url) if url.origin().ascii_serialization() == text => Ok(text.to_owned()),
+        _ => Err(format!(
+            "{setting}: {text:?} is no origin: give scheme, host and port as in https://www.your.shop, without a path"
+        )),
+    };
+    list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(origin).collect()
+}
+
 /// `whsec_…`, or a list of them with commas, each with a `label=` if wanted. Refused: none, an empty one (anybody
 /// can sign with an empty key), one with white space (a line end that came along from a file), another kind of key.
 pub(super) fn endpoint_secrets(setting: &str, list: &str) -> Result<Vec<LabelledSecret>, String> {

@@ -85,10 +85,14 @@ fn roles(settings: &Settings, secret: &str) -> Roles {
         platform_secrets: vec![LabelledSecret { label: "demo".to_owned(), secret: Secret::new(secret) }],
         connect_secrets: Vec::new(),
         livemode: false,
+        stripe: None,
+        public_url: None,
+        cors_origins: Vec::new(),
         shutdown_grace,
     };
     let work = WorkerConfig {
         livemode: false,
+        stripe: None,
         adoption_grace: ADOPTION_GRACE,
         order_wait: Duration::from_secs(600),
         provider: Some(ProviderChoice::Log),

@@ -58,6 +58,9 @@ impl TestApp {
             platform_secrets: vec![secret("current", SECRET), secret("old", "whsec_old")],
             connect_secrets: vec![secret("connect", CONNECT_SECRET)],
             livemode: false,
+            stripe: None,
+            public_url: None,
+            cors_origins: Vec::new(),
             shutdown_grace: Duration::from_secs(5),
         };
         let clock = Clock::manual();

@@ -1,0 +1,1 @@
+//! Connected accounts: how they join and leave, and what they may do.
