@@ -1,15 +1,25 @@
-//! The wire: what Stripe sends, as far as we read it. Knows nothing of orders.
+//! The wire: what Stripe sends and what we send, as far as we read and send it. Knows nothing of orders.
 //!
 //! Shapes of ten years of API versions are read side by side, told apart by which keys are present, never by
 //! `api_version`. Unknown fields and unknown values of enumerations are no errors: Stripe adds some every month.
 
+mod calls;
+mod client;
+mod error;
 mod event;
+pub mod form;
 mod id;
+mod pages;
+pub mod params;
 mod resources;
 
+pub use client::{API_VERSION, Call, CannotCall, Client, Patience};
+pub use error::{CallError, NotDone, NotDoneCause, Refusal, Unknown, UnknownCause};
 pub use event::{Envelope, Event, Malformed};
 pub use id::Id;
+pub use pages::Listing;
 pub use resources::{
-    Address, Charge, Customer, Dispute, Invoice, InvoiceLine, InvoicePayment, Metadata, PaymentIntent,
-    Refund, ShippingDetails,
+    Account, AccountLink, Address, BalanceTransaction, Card, Charge, ClientSecret, Customer, Dispute,
+    Invoice, InvoiceLine, InvoicePayment, Metadata, NextAction, OAuthGrant, PaymentError, PaymentIntent,
+    PaymentMethod, RedirectToUrl, Refund, Requirements, ShippingDetails, TransferData,
 };

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::payment_intent::TransferData;
 use super::{List, Metadata, Refund, null_as_default};
 use crate::stripe::Id;
 
@@ -10,11 +11,35 @@ use crate::stripe::Id;
 pub struct Charge {
     /// `ch_…` or `py_…`
     pub id: String,
+    /// What was asked.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub amount: i64,
+    /// What was taken.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub amount_captured: i64,
     /// What went back so far, all refunds together.
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount_refunded: i64,
     /// Three letters, lower case.
     pub currency: String,
+    /// `pending`, `succeeded` or `failed`.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// The platform's share.
+    #[serde(default)]
+    pub application_fee_amount: Option<i64>,
+    /// `fee_…`, the object that keeps how much of the share went back.
+    #[serde(default)]
+    pub application_fee: Option<Id>,
+    /// The connected account that gets the rest.
+    #[serde(default)]
+    pub transfer_data: Option<TransferData>,
+    /// `tr_…`, how it got it.
+    #[serde(default)]
+    pub transfer: Option<Id>,
+    /// `txn_…`, what it did to the balance.
+    #[serde(default)]
+    pub balance_transaction: Option<Id>,
     /// The PaymentIntent that made it; none for charges that were made directly.
     #[serde(default)]
     pub payment_intent: Option<Id>,

@@ -1,10 +1,13 @@
-//! The objects that events carry, a file each, with the fields that we read.
+//! The objects that events and answers carry, a file each, with the fields that we read.
 
+mod account;
+mod balance_transaction;
 mod charge;
 mod dispute;
 mod invoice;
 mod invoice_payment;
 mod payment_intent;
+mod payment_method;
 mod refund;
 
 use std::collections::HashMap;
@@ -12,11 +15,16 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+pub use account::{Account, AccountLink, OAuthGrant, Requirements};
+pub use balance_transaction::BalanceTransaction;
 pub use charge::Charge;
 pub use dispute::Dispute;
 pub use invoice::{Invoice, InvoiceLine};
 pub use invoice_payment::InvoicePayment;
-pub use payment_intent::PaymentIntent;
+pub use payment_intent::{
+    ClientSecret, NextAction, PaymentError, PaymentIntent, RedirectToUrl, TransferData,
+};
+pub use payment_method::{Card, PaymentMethod};
 pub use refund::Refund;
 
 use super::Id;

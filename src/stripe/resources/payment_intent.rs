@@ -5,6 +5,24 @@ use serde::Deserialize;
 use super::{Charge, Customer, List, Metadata, ShippingDetails, null_as_default, present};
 use crate::stripe::Id;
 
+/// What lets a browser act on one PaymentIntent. Hidden in `Debug` output.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// The text, for the answer to the browser.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
 /// A PaymentIntent. Amounts are in minor units of `currency`.
 #[derive(Debug, Deserialize)]
 pub struct PaymentIntent {
@@ -15,10 +33,46 @@ pub struct PaymentIntent {
     /// What arrived.
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount_received: i64,
+    /// What can still be captured.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub amount_capturable: i64,
     /// Three letters, lower case.
     pub currency: String,
     /// Such as `succeeded`.
     pub status: String,
+    /// For the browser. Not in answers to a key that may not have it.
+    #[serde(default)]
+    pub client_secret: Option<ClientSecret>,
+    /// What the buyer must do next, in `requires_action`.
+    #[serde(default)]
+    pub next_action: Option<NextAction>,
+    /// `pm_…`, what it is paid with.
+    #[serde(default)]
+    pub payment_method: Option<Id>,
+    /// `automatic`, `automatic_async` or `manual`.
+    #[serde(default)]
+    pub capture_method: Option<String>,
+    /// `automatic` or `manual`.
+    #[serde(default)]
+    pub confirmation_method: Option<String>,
+    /// `off_session` or `on_session`.
+    #[serde(default)]
+    pub setup_future_usage: Option<String>,
+    /// The platform's share.
+    #[serde(default)]
+    pub application_fee_amount: Option<i64>,
+    /// The connected account that gets the rest.
+    #[serde(default)]
+    pub transfer_data: Option<TransferData>,
+    /// The connected account that is the merchant of record.
+    #[serde(default)]
+    pub on_behalf_of: Option<Id>,
+    /// When it was made, Unix seconds.
+    #[serde(default)]
+    pub created: Option<i64>,
+    /// Live or test mode.
+    #[serde(default)]
+    pub livemode: Option<bool>,
     /// Who pays.
     #[serde(default)]
     pub customer: Option<Customer>,
@@ -49,14 +103,54 @@ pub struct PaymentIntent {
     pub cancellation_reason: Option<String>,
 }
 
+/// What the buyer must do next.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NextAction {
+    /// Such as `use_stripe_sdk` (a step for Stripe.js) or `redirect_to_url`.
+    #[serde(rename = "type")]
+    pub action_type: String,
+    /// Where to send the buyer.
+    #[serde(default)]
+    pub redirect_to_url: Option<RedirectToUrl>,
+}
+
+/// Where to send the buyer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RedirectToUrl {
+    /// The bank's page.
+    pub url: Option<String>,
+    /// Where the buyer comes back to.
+    pub return_url: Option<String>,
+}
+
+/// The connected account of a destination charge.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TransferData {
+    /// `acct_…`
+    pub destination: Id,
+    /// What it gets, where that was fixed.
+    #[serde(default)]
+    pub amount: Option<i64>,
+}
+
 /// Why a try failed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PaymentError {
+    /// Such as `card_error`: only its message is for the buyer.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
     /// Such as `card_declined`.
     pub code: Option<String>,
     /// Such as `insufficient_funds`.
     pub decline_code: Option<String>,
+    /// What Stripe advises, such as `try_again_later`.
+    pub advice_code: Option<String>,
+    /// For people.
+    pub message: Option<String>,
+    /// `ch_…`, the charge that failed.
+    pub charge: Option<Id>,
 }
 
 impl PaymentIntent {

@@ -23,6 +23,18 @@ pub struct Refund {
     /// Of which PaymentIntent.
     #[serde(default)]
     pub payment_intent: Option<Id>,
+    /// Such as `requested_by_customer`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Why it failed, such as `expired_or_canceled_card`.
+    #[serde(default)]
+    pub failure_reason: Option<String>,
+    /// `trr_…`, what the connected account gave back.
+    #[serde(default)]
+    pub transfer_reversal: Option<Id>,
+    /// When it was made, Unix seconds.
+    #[serde(default)]
+    pub created: Option<i64>,
     /// The merchant's own.
     #[serde(default, deserialize_with = "null_as_default")]
     pub metadata: Metadata,
