@@ -20,4 +20,5 @@ mod readme;
 mod receive;
 mod record;
 mod settle;
+mod stripe_client;
 mod support;

@@ -1,0 +1,9 @@
+//! The client of Stripe's API, against servers that answer by script.
+
+mod answers;
+mod limits;
+mod lists;
+mod requests;
+mod retries;
+mod server;
+mod shapes;
