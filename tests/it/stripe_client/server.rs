@@ -54,7 +54,6 @@ impl Request {
 pub struct Scripted {
     pub config: StripeConfig,
     requests: Arc<Mutex<Vec<Request>>>,
-    left: Arc<Mutex<VecDeque<Step>>>,
     _serving: JoinSet<()>,
 }
 
@@ -64,16 +63,16 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let left = Arc::new(Mutex::new(steps.into_iter().collect::<VecDeque<_>>()));
+        let script = Arc::new(Mutex::new(steps.into_iter().collect::<VecDeque<_>>()));
         let mut serving = JoinSet::new();
-        let (seen, script) = (Arc::clone(&requests), Arc::clone(&left));
+        let seen = Arc::clone(&requests);
         serving.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(serve(stream, Arc::clone(&seen), Arc::clone(&script)));
             }
         });
-        Self { config: config(&base), requests, left, _serving: serving }
+        Self { config: config(&base), requests, _serving: serving }
     }
 
     /// A client of it that does not wait long between attempts.
@@ -89,13 +88,14 @@ impl Scripted {
         self.requests.lock().unwrap().clone()
     }
 
+    /// What arrived since the last time.
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+
     /// The idempotency keys of all requests, in order.
     pub fn keys(&self) -> Vec<Option<String>> {
         self.requests().iter().map(|request| request.header("idempotency-key").map(str::to_owned)).collect()
-    }
-
-    pub fn steps_left(&self) -> usize {
-        self.left.lock().unwrap().len()
     }
 }
 
