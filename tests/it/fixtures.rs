@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::stripe::{event, id, with};
 use crate::support::{SECRET, TestApp};
 
-fn folder(name: &str) -> Option<PathBuf> {
+pub fn folder(name: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a setting of the tests alone")]
     let set = std::env::var_os("PACKLINE_FIXTURES").map(PathBuf::from);
     let folder =
@@ -26,7 +26,7 @@ fn folder(name: &str) -> Option<PathBuf> {
 }
 
 /// All JSON files below a folder, by their paths.
-fn files(folder: &Path) -> Vec<(String, String)> {
+pub fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

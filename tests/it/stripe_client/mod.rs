@@ -3,6 +3,7 @@
 mod answers;
 mod limits;
 mod lists;
+mod objects;
 mod requests;
 mod retries;
 mod server;
