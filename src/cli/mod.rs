@@ -3,6 +3,8 @@
 mod database;
 mod demo;
 mod events;
+#[cfg(feature = "fake-stripe")]
+mod fake_stripe;
 mod keys;
 mod orders;
 mod output;
@@ -39,6 +41,9 @@ enum Command {
     Worker,
     /// See it work: a service of its own, sample orders sent to it as Stripe would, and what became of them
     Demo(demo::Options),
+    /// Serve a local Stripe to develop against: no account, no internet, and nothing real is charged
+    #[cfg(feature = "fake-stripe")]
+    FakeStripe(fake_stripe::Options),
     /// Bring the database's schema up to date
     Migrate,
     /// Look at orders
@@ -91,8 +96,13 @@ impl Cli {
     fn execute(self) -> anyhow::Result<()> {
         let (filter, format) = self.settings.log()?;
         // Commands that print a result keep their logs to what is wrong.
-        let is_service = matches!(self.command, Command::Serve { .. } | Command::Worker);
-        let filter = if is_service || filter != Settings::DEFAULT_LOG { filter } else { "warn" };
+        let quiet = match self.command {
+            Command::Serve { .. } | Command::Worker => Settings::DEFAULT_LOG,
+            #[cfg(feature = "fake-stripe")]
+            Command::FakeStripe(_) => "warn,packline=info",
+            _ => "warn",
+        };
+        let filter = if filter == Settings::DEFAULT_LOG { quiet } else { filter };
         telemetry::start_logging(filter, format).map_err(|error| anyhow::anyhow!("{error}"))?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.dispatch())
     }
@@ -103,6 +113,8 @@ impl Cli {
             Command::Serve { no_worker } => serve::serve(settings, !no_worker).await,
             Command::Worker => serve::work(settings).await,
             Command::Demo(options) => demo::run(settings, options).await,
+            #[cfg(feature = "fake-stripe")]
+            Command::FakeStripe(options) => fake_stripe::run(options).await,
             Command::Migrate => database::migrate(settings).await,
             Command::Orders(command) => command.run(settings).await,
             Command::Events(command) => command.run(settings).await,

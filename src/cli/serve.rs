@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::database::Database;
 use crate::app::{App, Roles};
 use crate::clock::Clock;
-use crate::config::{Faults, ProviderChoice, Settings, WorkerConfig};
+use crate::config::{Faults, ProviderChoice, ServeConfig, Settings, WorkerConfig};
 
 pub(super) async fn serve(settings: &Settings, with_worker: bool) -> anyhow::Result<()> {
     let roles = if with_worker {
@@ -27,6 +27,14 @@ async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
     let mut stop = StopSignal::listen()?;
     if let Some(WorkerConfig { provider: Some(ProviderChoice::Log), .. }) = roles.work {
         tracing::warn!("paid orders are only written to this log; set FULFILMENT_URL to have them sent");
+    }
+    if let Some(ServeConfig { stripe: None, livemode: false, .. }) = roles.serve
+        && cfg!(feature = "fake-stripe")
+    {
+        tracing::info!(
+            "STRIPE_SECRET_KEY is not set: events are received, but Stripe is not called. To develop without an account run \
+             `packline fake-stripe` and set STRIPE_API_BASE=http://127.0.0.1:12111 STRIPE_SECRET_KEY=sk_test_local"
+        );
     }
     let mode = roles.serve.as_ref().map(|serve| if serve.livemode { "live" } else { "test" });
     let database = Database::open(settings).await?;
@@ -51,18 +59,23 @@ pub(super) async fn until_told_to_stop() -> anyhow::Result<()> {
 }
 
 /// Ctrl-C and SIGTERM: what comes from now on is kept until it is asked for.
-struct StopSignal {
+pub(super) struct StopSignal {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl StopSignal {
-    fn listen() -> anyhow::Result<Self> {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// The signals cannot be listened for.
+    pub(super) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("the signals to stop cannot be listened for");
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    async fn received(&mut self) {
+    /// Waits for the first of them.
+    pub(super) async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -9,6 +9,10 @@ mod architecture;
 mod cli;
 mod cluster;
 mod crashes;
+#[cfg(feature = "fake-stripe")]
+mod fake_delivery;
+#[cfg(feature = "fake-stripe")]
+mod fake_stripe;
 mod fixtures;
 mod fulfilment;
 mod limits;

@@ -1,0 +1,141 @@
+//! `expand[]`: ids become the objects that they name, up to four levels deep.
+
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::pages;
+use crate::fake_stripe::world::World;
+
+const MOST_LEVELS: usize = 4;
+
+/// Fields that name an object or nothing.
+const EXPANDABLE: &[&str] = &[
+    "account",
+    "application",
+    "application_fee",
+    "balance_transaction",
+    "charge",
+    "customer",
+    "default_payment_method",
+    "default_source",
+    "destination",
+    "destination_payment",
+    "dispute",
+    "failure_balance_transaction",
+    "fee",
+    "invoice",
+    "latest_attempt",
+    "latest_charge",
+    "mandate",
+    "on_behalf_of",
+    "originating_transaction",
+    "payment_intent",
+    "payment_method",
+    "refund",
+    "review",
+    "source",
+    "source_refund",
+    "source_transaction",
+    "source_transfer",
+    "source_transfer_reversal",
+    "transfer",
+    "transfer_reversal",
+    "destination_payment_refund",
+    "discounts",
+    "test_clock",
+    "latest_revision",
+];
+
+/// Expands all paths in an answer.
+///
+/// # Errors
+/// A path is too deep, or names something that cannot be expanded.
+pub(in crate::fake_stripe) fn expand(
+    world: &World,
+    answer: &mut Value,
+    paths: &[String],
+) -> Result<(), Failure> {
+    for path in paths {
+        let parts: Vec<&str> = path.split('.').collect();
+        let levels = parts.iter().filter(|part| **part != "data").count();
+        if levels > MOST_LEVELS {
+            return Err(Failure::invalid(format!(
+                "You cannot expand more than {MOST_LEVELS} levels of a property: {path}"
+            )));
+        }
+        expand_at(world, answer, &parts).map_err(|()| {
+            let hint = if answer["object"] == "list" && parts.first() != Some(&"data") {
+                format!(" You may want to try expanding 'data.{path}' instead.")
+            } else {
+                String::new()
+            };
+            Failure::invalid(format!("This property cannot be expanded ({path}).{hint}"))
+        })?;
+    }
+    Ok(())
+}
+
+fn expand_at(world: &World, value: &mut Value, parts: &[&str]) -> Result<(), ()> {
+    let Some((first, rest)) = parts.split_first() else {
+        return Ok(());
+    };
+    if let Value::Array(items) = value {
+        return items.iter_mut().try_for_each(|item| expand_at(world, item, parts));
+    }
+    if value.is_null() {
+        return Ok(());
+    }
+    if let Some(included) = includable(world, value, first)
+        && value.get(*first).is_none()
+    {
+        value[*first] = included;
+    }
+    let field = value.get_mut(*first).ok_or(())?;
+    match field {
+        Value::Null if EXPANDABLE.contains(first) => Ok(()),
+        Value::String(id) if EXPANDABLE.contains(first) => {
+            let object = world.body(id);
+            if object.is_null() {
+                return Ok(());
+            }
+            *field = object;
+            expand_at(world, field, rest)
+        }
+        Value::Object(_)
+            if !rest.is_empty() || field["object"].is_string() || field.get("client_secret").is_some() =>
+        {
+            expand_at(world, field, rest)
+        }
+        Value::Array(_) => expand_at(world, field, rest),
+        _ => Err(()),
+    }
+}
+
+/// What an object has only when it is asked for.
+fn includable(world: &World, object: &Value, field: &str) -> Option<Value> {
+    let id = object["id"].as_str()?;
+    let account = world.owner(id);
+    let of = |kind: &str, link: &str| -> Vec<Value> {
+        let mut all = world.all(account.as_deref(), kind);
+        all.retain(|other| other[link] == id);
+        all
+    };
+    match (object["object"].as_str()?, field) {
+        ("charge", "refunds") => {
+            Some(pages::inner(&format!("/v1/charges/{id}/refunds"), &of("refund", "charge")))
+        }
+        ("invoice", "payments") => {
+            Some(pages::inner("/v1/invoice_payments", &of("invoice_payment", "invoice")))
+        }
+        ("invoice", "confirmation_secret") => {
+            let payment = of("invoice_payment", "invoice").into_iter().next()?;
+            let intent = world.body(payment["payment"]["payment_intent"].as_str()?);
+            Some(json!({ "client_secret": intent["client_secret"], "type": "payment_intent" }))
+        }
+        ("customer", "sources") => Some(pages::inner(&format!("/v1/customers/{id}/sources"), &[])),
+        ("customer", "subscriptions") => {
+            Some(pages::inner(&format!("/v1/customers/{id}/subscriptions"), &[]))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,61 @@
+//! What happens by itself when its time has come.
+
+use super::World;
+use crate::fake_stripe::resources::{invoices, payment_intents, refunds, settlement};
+
+/// Something that is still to happen.
+#[derive(Clone, Debug)]
+pub(in crate::fake_stripe) enum Timer {
+    /// The money of a charge reaches the balance.
+    Settle {
+        /// `ch_…`.
+        charge: String,
+    },
+    /// A bank says what became of a debit.
+    SettleDebit {
+        /// `pi_…`.
+        intent: String,
+        /// `py_…`.
+        charge: String,
+        /// Why it fails, if it does.
+        failure: Option<&'static str>,
+    },
+    /// The hour in which to confirm after 3-D Secure is over.
+    ConfirmExpires {
+        /// `pi_…`.
+        intent: String,
+        /// The method that was authenticated.
+        method: String,
+    },
+    /// The days in which to capture are over.
+    AutoCancel {
+        /// `pi_…`.
+        intent: String,
+    },
+    /// A refund takes another status.
+    RefundTurns {
+        /// `re_…`.
+        refund: String,
+        /// The new one.
+        status: &'static str,
+    },
+    /// The day by which an invoice is to be paid has passed.
+    InvoiceOverdue {
+        /// `in_…`.
+        invoice: String,
+    },
+}
+
+/// Does it, if it still fits what has become of the object meanwhile.
+pub(super) fn run(world: &mut World, timer: Timer) {
+    match timer {
+        Timer::Settle { charge } => settlement::settle(world, &charge, true),
+        Timer::SettleDebit { intent, charge, failure } => {
+            payment_intents::settle_debit(world, &intent, &charge, failure);
+        }
+        Timer::ConfirmExpires { intent, method } => payment_intents::confirm_expired(world, &intent, &method),
+        Timer::AutoCancel { intent } => payment_intents::auto_cancel(world, &intent),
+        Timer::RefundTurns { refund, status } => refunds::turn(world, &refund, status),
+        Timer::InvoiceOverdue { invoice } => invoices::overdue(world, &invoice),
+    }
+}
