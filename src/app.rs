@@ -12,11 +12,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
-use crate::config::{LabelledSecret, ServeConfig, WorkerConfig};
+use crate::config::{LabelledSecret, ServeConfig, StripeConfig, WorkerConfig};
+use crate::connect::Platform;
 use crate::fulfilment::{FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, provider};
-use crate::inbox::{Applier, InboxMetrics, Recorder};
+use crate::inbox::{self, Applier, InboxMetrics, Recorder};
 use crate::orders::Patience;
 use crate::server::{self, Shared};
+use crate::stripe;
 use crate::webhooks::{EndpointSecret, Intake, WebhookMetrics};
 use crate::worker::Workers;
 use crate::{db, telemetry};
@@ -92,10 +94,25 @@ impl App {
             );
             // Apart from the workers' pool: its connections belong to the server's threads and end with them.
             let http_pool = db::connect(database_url, "packline-http", HTTP_CONNECTIONS)?;
+            let address = listener.local_addr()?;
+            let platform = Platform::new(
+                http_pool.clone(),
+                clock.clone(),
+                serve.livemode,
+                match serve.public_url {
+                    Some(url) => url,
+                    None => format!("http://{address}/")
+                        .parse()
+                        .context("PACKLINE_LISTEN is no address for browsers")?,
+                },
+                inbox::wake_waiting,
+                with_client(serve.stripe)?,
+            );
             let shared = Shared {
                 pool: http_pool.clone(),
                 clock: clock.clone(),
                 intake: web::Data::new(intake),
+                platform,
                 registry,
             };
             let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -112,6 +129,12 @@ impl App {
         if let Some(work) = roles.work {
             let patience = Patience { grace: work.adoption_grace, order_wait: work.order_wait };
             let applier = Applier::new(pool.clone(), clock.clone(), work.livemode, patience, inbox_metrics);
+            let accounts = with_client(work.stripe)?.map(|stripe| {
+                // The worker sends no browser anywhere.
+                let nowhere = stripe.1.connect_base.clone();
+                let wake = inbox::wake_waiting;
+                Platform::new(pool.clone(), clock.clone(), work.livemode, nowhere, wake, Some(stripe))
+            });
             let fulfilment = match &work.provider {
                 Some(choice) => {
                     let settings = FulfilmentSettings::for_provider(choice, work.retry_base);
@@ -133,7 +156,7 @@ impl App {
                     None
                 }
             };
-            app.workers = Some(Workers::start(&pool, applier, fulfilment));
+            app.workers = Some(Workers::start(&pool, applier, fulfilment, accounts));
         }
         Ok(app)
     }
@@ -160,6 +183,10 @@ impl App {
         is_clean &= timeout_at(deadline, self.pool.close()).await.is_ok();
         is_clean
     }
+}
+
+fn with_client(config: Option<StripeConfig>) -> anyhow::Result<Option<(stripe::Client, StripeConfig)>> {
+    config.map(|config| Ok((stripe::Client::new(&config)?, config))).transpose()
 }
 
 fn endpoint_secrets(secrets: &[LabelledSecret]) -> Vec<EndpointSecret> {

@@ -14,10 +14,11 @@ use crate::api::ApiError;
 use crate::clock::Clock;
 use crate::orders::routes::WakeWaiting;
 use crate::webhooks::Intake;
-use crate::{inbox, orders, webhooks};
+use crate::{connect, inbox, orders, webhooks};
 
 mod bounds;
 mod health;
+pub mod openapi;
 
 /// How long a client may take to send the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +36,8 @@ pub struct Shared {
     pub clock: Clock,
     /// The webhook endpoints.
     pub intake: web::Data<Intake>,
+    /// The platform of the connected accounts.
+    pub platform: connect::Platform,
     /// All metrics.
     pub registry: Arc<Registry>,
 }
@@ -53,6 +56,7 @@ pub fn start(
 ) -> std::io::Result<(Server, SocketAddr)> {
     let address = listener.local_addr()?;
     let wake: WakeWaiting = inbox::wake_waiting;
+    let platform = web::Data::new(shared.platform.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(shared.pool.clone()))
@@ -60,9 +64,12 @@ pub fn start(
             .app_data(web::Data::new(wake))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
             .app_data(shared.intake.clone())
+            .app_data(platform.clone())
             .configure(webhooks::configure)
             .configure(orders::routes::configure)
+            .configure(connect::routes::configure)
             .configure(health::configure)
+            .configure(openapi::configure)
             .default_service(web::to(no_such_route))
             .wrap(from_fn(bounds::bound))
     })

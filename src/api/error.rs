@@ -7,6 +7,7 @@ use std::fmt;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct ApiError {
 }
 
 /// What is wrong with one field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The path of the field, such as `lines[0].sku`.
     pub field: String,
@@ -92,16 +93,23 @@ impl fmt::Display for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'e> {
-    error: Inner<'e>,
+/// The body of every answer that is not a success.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody<'e> {
+    error: ErrorDetails<'e>,
 }
 
-#[derive(Serialize)]
-struct Inner<'e> {
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+struct ErrorDetails<'e> {
+    /// For programs; stable.
     code: &'static str,
+    /// For people.
     message: &'e str,
+    /// The fields at fault, if it is about fields.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     fields: &'e [FieldError],
 }
 
@@ -111,12 +119,12 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let error = Inner { code: self.code, message: &self.message, fields: &self.fields };
+        let error = ErrorDetails { code: self.code, message: &self.message, fields: &self.fields };
         let mut response = HttpResponse::build(self.status);
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        response.json(Body { error })
+        response.json(ErrorBody { error })
     }
 }
 

@@ -68,6 +68,28 @@ impl IdempotencyKey {
         Ok(Some(Self { owner, key: key.to_owned(), request_hash }))
     }
 
+    /// The key's text, for work that is told apart by it.
+    pub fn text(&self) -> &str {
+        &self.key
+    }
+
+    /// The hash of what was asked under it.
+    pub fn request_hash(&self) -> &[u8] {
+        &self.request_hash
+    }
+
+    /// Whether work that was begun under this key was asked for by the same request.
+    ///
+    /// # Errors
+    /// 422 where it was another.
+    pub fn same_request(&self, hash: &[u8]) -> Result<(), ApiError> {
+        if hash == self.request_hash {
+            return Ok(());
+        }
+        let message = format!("this {HEADER} was used with another request; use a new key");
+        Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message))
+    }
+
     /// Takes the key for the rest of the transaction; returns the answer that it got already, if any.
     ///
     /// # Errors
@@ -80,10 +102,7 @@ impl IdempotencyKey {
         let Some(known) = store::find_answer(conn, self.owner.id, &self.key).await? else {
             return Ok(None);
         };
-        if known.request_hash != self.request_hash {
-            let message = format!("this {HEADER} was used with another request; use a new key");
-            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message));
-        }
+        self.same_request(&known.request_hash)?;
         let status = u16::try_from(known.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
         Ok(Some(Answer { status: status.unwrap_or(StatusCode::OK), body: known.body }))
     }

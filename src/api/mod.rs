@@ -2,13 +2,15 @@
 
 mod body;
 mod error;
+mod faults;
 mod idempotency;
 mod json;
 mod key;
 mod store;
 
 pub use body::read_body;
-pub use error::{ApiError, FieldError, method_not_allowed};
+pub use error::{ApiError, ErrorBody, FieldError, method_not_allowed};
+pub use faults::{BodyFaults, ChangeFaults, CommonFaults, NamedFaults, QueryFaults};
 pub use idempotency::{Answer, IdempotencyKey};
 pub use json::read_json;
 pub use key::{ApiKey, NewKey, create_key};

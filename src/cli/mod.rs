@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod accounts;
 mod database;
 mod demo;
 mod events;
@@ -52,6 +53,9 @@ enum Command {
     /// Look at Stripe's events, and apply one again
     #[command(subcommand)]
     Events(events::Command),
+    /// Look at connected accounts
+    #[command(subcommand)]
+    Accounts(accounts::Command),
     /// Make API keys for your back end
     #[command(subcommand)]
     Keys(keys::Command),
@@ -118,6 +122,7 @@ impl Cli {
             Command::Migrate => database::migrate(settings).await,
             Command::Orders(command) => command.run(settings).await,
             Command::Events(command) => command.run(settings).await,
+            Command::Accounts(command) => command.run(settings).await,
             Command::Keys(command) => command.run(settings).await,
         }
     }

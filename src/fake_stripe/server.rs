@@ -9,14 +9,14 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use tokio::task::JoinHandle;
 
-use super::controls::Outcome;
+use super::controls::{self, Outcome};
 use super::delivery::{self, Deliveries};
 use super::event::Happening;
 use super::frame::faults::Fault;
 use super::pages;
 use super::resources::{accounts, payment_intents};
 use super::world::World;
-use super::{cli_protocol, controls, stripe_js};
+use super::{cli_protocol, stripe_js};
 use crate::clock::Clock;
 
 mod answer;
@@ -133,10 +133,10 @@ impl FakeStripe {
                         .expose_any_header(),
                 )
                 .configure(controls::configure)
-                .configure(pages::configure)
                 .configure(delivery::controls::configure)
                 .configure(cli_protocol::configure)
                 .configure(stripe_js::configure)
+                .configure(pages::configure)
                 .default_service(web::to(answer::answer))
         })
         .workers(1)

@@ -9,11 +9,12 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use super::dispatch;
+use super::dispatch::{self, Handler};
 use super::event::Disposition;
 use super::metrics::InboxMetrics;
 use super::store::{self, DueEvent, Mark};
 use crate::clock::Clock;
+use crate::connect::events::{AccountEvent, AccountVerdict, hear};
 use crate::db;
 use crate::fulfilment;
 use crate::orders::events::{OrderEvent, Unreadable};
@@ -142,13 +143,18 @@ impl Applier {
             return Ok((due, marks));
         }
 
-        let mut readable = Vec::with_capacity(due.len());
-        let mut candidates = Vec::with_capacity(due.len());
+        let (mut order_events, mut candidates) =
+            (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
+        let (mut account_events, mut account_news) = (Vec::new(), Vec::new());
         for event in &due {
             match self.read(event) {
-                Ok(read) => {
-                    readable.push(event);
-                    candidates.push(Candidate { event: read, parked_at: event.parked_at });
+                Ok(Read::Order(read)) => {
+                    order_events.push(event);
+                    candidates.push(Candidate { event: *read, parked_at: event.parked_at });
+                }
+                Ok(Read::Account(read)) => {
+                    account_events.push(event);
+                    account_news.push(read);
                 }
                 Err(fault) => marks.push(fault.mark(event, now)),
             }
@@ -156,15 +162,19 @@ impl Applier {
 
         let settled = settle(conn, &candidates, self.patience, now).await?;
         fulfilment::follow(conn, &settled.consequences, now).await?;
-        store::wake_waiting(conn, settled.appeared, now).await?;
-        let verdicts = readable.iter().zip(settled.verdicts);
+        let heard = hear(conn, &account_news, self.livemode, now).await?;
+        let appeared = settled.appeared.into_iter().chain(heard.appeared).collect();
+        store::wake_waiting(conn, appeared, now).await?;
+        let verdicts = order_events.iter().zip(settled.verdicts);
         marks.extend(verdicts.filter_map(|(event, verdict)| Some(verdict_mark(event, verdict?))));
+        let verdicts = account_events.iter().zip(heard.verdicts);
+        marks.extend(verdicts.map(|(event, verdict)| account_mark(event, verdict)));
         store::mark(conn, &marks, now).await?;
         Ok((due, marks))
     }
 
-    /// Reads an event for what it says of an order.
-    fn read(&self, event: &DueEvent) -> Result<OrderEvent, Fault> {
+    /// Reads an event for what it says.
+    fn read(&self, event: &DueEvent) -> Result<Read, Fault> {
         if let Disposition::SetAside(reason) =
             Disposition::by(&event.event_type, event.livemode, self.livemode)
         {
@@ -176,7 +186,11 @@ impl Applier {
             .ok_or_else(|| Fault::NotOurs(format!("nothing here acts on {}", event.event_type)))?;
         let opened =
             Event::open(&event.id, &event.event_type, event.account.as_deref(), event.created_at, body);
-        Ok(handler(&opened.map_err(Unreadable::from)?)?)
+        let opened = opened.map_err(Unreadable::from)?;
+        Ok(match handler {
+            Handler::Order(read) => Read::Order(Box::new(read(&opened)?)),
+            Handler::Account(read) => Read::Account(read(&opened).map_err(Unreadable::from)?),
+        })
     }
 
     /// Something in the batch cannot be applied: each event is tried alone, and only the one that fails pays for it.
@@ -229,6 +243,12 @@ impl Applier {
             }
         }
     }
+}
+
+/// What an event says, and to which feature.
+enum Read {
+    Order(Box<OrderEvent>),
+    Account(AccountEvent),
 }
 
 /// What a panic said.
@@ -294,6 +314,16 @@ fn verdict_mark(event: &DueEvent, verdict: Verdict) -> Mark {
             Mark { state: "parked", waits_for, next_attempt_at: Some(until), reason: Some(reason), ..mark }
         }
         Verdict::SetAside { waits_for, reason } => {
+            Mark { state: "set_aside", waits_for, reason: Some(reason), ..mark }
+        }
+    }
+}
+
+fn account_mark(event: &DueEvent, verdict: AccountVerdict) -> Mark {
+    let mark = Mark::of(event);
+    match verdict {
+        AccountVerdict::Applied { reason } => Mark { reason, ..mark },
+        AccountVerdict::SetAside { waits_for, reason } => {
             Mark { state: "set_aside", waits_for, reason: Some(reason), ..mark }
         }
     }

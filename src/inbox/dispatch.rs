@@ -1,52 +1,63 @@
 //! The table: which feature handles which type of event. The README's list of events to subscribe to is checked
 //! against it.
 
+use crate::connect::events::{AccountEvent, on_account_updated, on_deauthorized};
 use crate::orders::events::{
     OrderEvent, Unreadable, on_charge, on_charge_refunded, on_dispute, on_invoice, on_invoice_payment,
     on_payment_intent, on_refund,
 };
 use crate::stripe::Event;
 
-/// Reads an event for what it says of an order.
-pub type Handler = fn(&Event<'_>) -> Result<OrderEvent, Unreadable>;
+/// Whose an event is, and how it is read for what it says.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// It moves an order.
+    Order(fn(&Event<'_>) -> Result<OrderEvent, Unreadable>),
+    /// It moves a connected account.
+    Account(fn(&Event<'_>) -> Result<AccountEvent, serde_json::Error>),
+}
+
+use Handler::{Account, Order};
 
 /// All types of events that have an effect, sorted.
 pub const TABLE: &[(&str, Handler)] = &[
-    ("charge.captured", on_charge),
-    ("charge.dispute.closed", on_dispute),
-    ("charge.dispute.created", on_dispute),
-    ("charge.dispute.funds_reinstated", on_dispute),
-    ("charge.dispute.funds_withdrawn", on_dispute),
-    ("charge.dispute.updated", on_dispute),
-    ("charge.refund.updated", on_refund),
-    ("charge.refunded", on_charge_refunded),
-    ("charge.succeeded", on_charge),
-    ("charge.updated", on_charge),
-    ("invoice.created", on_invoice),
-    ("invoice.finalized", on_invoice),
-    ("invoice.marked_uncollectible", on_invoice),
-    ("invoice.overdue", on_invoice),
-    ("invoice.overpaid", on_invoice),
-    ("invoice.paid", on_invoice),
-    ("invoice.payment_action_required", on_invoice),
-    ("invoice.payment_attempt_required", on_invoice),
-    ("invoice.payment_failed", on_invoice),
-    ("invoice.payment_succeeded", on_invoice),
-    ("invoice.sent", on_invoice),
-    ("invoice.updated", on_invoice),
-    ("invoice.voided", on_invoice),
-    ("invoice_payment.paid", on_invoice_payment),
-    ("payment_intent.amount_capturable_updated", on_payment_intent),
-    ("payment_intent.canceled", on_payment_intent),
-    ("payment_intent.created", on_payment_intent),
-    ("payment_intent.partially_funded", on_payment_intent),
-    ("payment_intent.payment_failed", on_payment_intent),
-    ("payment_intent.processing", on_payment_intent),
-    ("payment_intent.requires_action", on_payment_intent),
-    ("payment_intent.succeeded", on_payment_intent),
-    ("refund.created", on_refund),
-    ("refund.failed", on_refund),
-    ("refund.updated", on_refund),
+    ("account.application.deauthorized", Account(on_deauthorized)),
+    ("account.updated", Account(on_account_updated)),
+    ("charge.captured", Order(on_charge)),
+    ("charge.dispute.closed", Order(on_dispute)),
+    ("charge.dispute.created", Order(on_dispute)),
+    ("charge.dispute.funds_reinstated", Order(on_dispute)),
+    ("charge.dispute.funds_withdrawn", Order(on_dispute)),
+    ("charge.dispute.updated", Order(on_dispute)),
+    ("charge.refund.updated", Order(on_refund)),
+    ("charge.refunded", Order(on_charge_refunded)),
+    ("charge.succeeded", Order(on_charge)),
+    ("charge.updated", Order(on_charge)),
+    ("invoice.created", Order(on_invoice)),
+    ("invoice.finalized", Order(on_invoice)),
+    ("invoice.marked_uncollectible", Order(on_invoice)),
+    ("invoice.overdue", Order(on_invoice)),
+    ("invoice.overpaid", Order(on_invoice)),
+    ("invoice.paid", Order(on_invoice)),
+    ("invoice.payment_action_required", Order(on_invoice)),
+    ("invoice.payment_attempt_required", Order(on_invoice)),
+    ("invoice.payment_failed", Order(on_invoice)),
+    ("invoice.payment_succeeded", Order(on_invoice)),
+    ("invoice.sent", Order(on_invoice)),
+    ("invoice.updated", Order(on_invoice)),
+    ("invoice.voided", Order(on_invoice)),
+    ("invoice_payment.paid", Order(on_invoice_payment)),
+    ("payment_intent.amount_capturable_updated", Order(on_payment_intent)),
+    ("payment_intent.canceled", Order(on_payment_intent)),
+    ("payment_intent.created", Order(on_payment_intent)),
+    ("payment_intent.partially_funded", Order(on_payment_intent)),
+    ("payment_intent.payment_failed", Order(on_payment_intent)),
+    ("payment_intent.processing", Order(on_payment_intent)),
+    ("payment_intent.requires_action", Order(on_payment_intent)),
+    ("payment_intent.succeeded", Order(on_payment_intent)),
+    ("refund.created", Order(on_refund)),
+    ("refund.failed", Order(on_refund)),
+    ("refund.updated", Order(on_refund)),
 ];
 
 /// Who handles a type.

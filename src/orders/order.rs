@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::money::{Currency, Money};
@@ -13,7 +14,8 @@ use crate::money::{Currency, Money};
 macro_rules! stored_as_text {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[schema(rename_all = "snake_case")]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $text)] $variant,)+
         }
@@ -171,7 +173,7 @@ stored_as_text! {
 }
 
 /// A Stripe object that stands for an order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 pub struct Ref {
     /// What it is.
     pub kind: RefKind,
@@ -232,7 +234,7 @@ impl Cause {
 }
 
 /// Who bought. Any part may be unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Customer {
     /// Where to write to.
@@ -244,7 +246,7 @@ pub struct Customer {
 }
 
 /// What the parcel must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// The merchant's name for the article.
     pub sku: String,
@@ -260,7 +262,7 @@ pub struct Line {
 }
 
 /// Recipient and address, as Stripe and most shops have them. Any part may be unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shipping {
     /// Who receives it.
@@ -290,7 +292,7 @@ pub struct Shipping {
 }
 
 /// An order as it is read: by the API, the command line and the fulfilment worker.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Order {
     /// Our id.
     pub id: Uuid,
@@ -321,6 +323,7 @@ pub struct Order {
     /// Where to send.
     pub shipping: Option<Shipping>,
     /// The merchant's own notes.
+    #[schema(value_type = std::collections::HashMap<String, String>)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
     /// What to send.
     pub lines: Vec<Line>,

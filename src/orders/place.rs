@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Map;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::order::{Axis, Cause, Customer, Line, PaymentStatus, Ref, RefKind, Shipping};
@@ -22,16 +23,19 @@ use crate::money::{Currency, Money};
 mod check;
 
 /// The body of `POST /v1/orders`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceOrder {
     /// The merchant's own number for the order; one is made where it is absent. PaymentIntents may name it as
     /// `metadata.order_id`.
     #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
     number: Option<String>,
     /// Three-letter ISO code, of all amounts.
+    #[schema(pattern = "^[A-Za-z]{3}$", example = "usd")]
     currency: String,
     /// What was bought; the order's total is the sum of the lines.
+    #[schema(min_items = 1, max_items = 500)]
     lines: Vec<NewLine>,
     /// Who bought.
     #[serde(default)]
@@ -41,21 +45,29 @@ pub struct PlaceOrder {
     shipping: Option<Shipping>,
     /// The merchant's own notes: texts.
     #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, String>)]
     metadata: Map<String, serde_json::Value>,
     /// The PaymentIntent that the merchant made for the order.
     #[serde(default)]
+    #[schema(pattern = "^pi_")]
     payment_intent: Option<String>,
 }
 
 /// A line of a new order.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLine {
+    /// The merchant's name for the article.
+    #[schema(min_length = 1, max_length = 200)]
     sku: String,
+    /// For people.
     #[serde(default)]
     description: Option<String>,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: i64,
     /// Minor units for one.
+    #[schema(minimum = 0)]
     unit_amount: i64,
 }
 

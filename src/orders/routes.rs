@@ -7,16 +7,25 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::{IntoParams, OpenApi, ToSchema};
 use uuid::Uuid;
 
 pub use super::place::WakeWaiting;
 use super::place::{self, PlaceOrder};
 use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, find, list, load};
-use crate::api::{ApiError, ApiKey, FieldError, IdempotencyKey, method_not_allowed, read_body, read_json};
+use crate::api::{
+    ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, QueryFaults,
+    method_not_allowed, read_body, read_json,
+};
 use crate::clock::Clock;
 
 const DEFAULT_PAGE: i64 = 20;
 const LARGEST_PAGE: i64 = 100;
+
+/// These routes, as `/openapi.json` describes them.
+#[derive(OpenApi)]
+#[openapi(paths(place_order, list_orders, show_order))]
+pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
@@ -27,6 +36,13 @@ pub fn configure(service: &mut web::ServiceConfig) {
         .service(order.default_service(web::to(async || method_not_allowed("GET"))));
 }
 
+/// Places an order.
+#[utoipa::path(
+    post, path = "/v1/orders", tag = "orders", security(("api_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer.")),
+    request_body = PlaceOrder,
+    responses((status = 201, description = "The order.", body = Order), CommonFaults, BodyFaults)
+)]
 async fn place_order(
     key: ApiKey,
     request: HttpRequest,
@@ -42,6 +58,12 @@ async fn place_order(
     Ok(answer.into_response(is_replay))
 }
 
+/// Shows an order.
+#[utoipa::path(
+    get, path = "/v1/orders/{name}", tag = "orders", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
+    responses((status = 200, description = "The order.", body = Order), CommonFaults, NamedFaults)
+)]
 async fn show_order(
     _: ApiKey,
     name: web::Path<String>,
@@ -53,26 +75,47 @@ async fn show_order(
     load(&mut conn, &[id]).await?.pop().map(web::Json).ok_or_else(missing)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct ListQuery {
+    /// One word, such as `paid`.
     status: Option<String>,
+    /// On the payment axis.
+    #[param(value_type = Option<PaymentStatus>)]
     payment_status: Option<String>,
+    /// On the fulfilment axis.
+    #[param(value_type = Option<FulfilmentStatus>)]
     fulfilment_status: Option<String>,
+    /// The customer's.
     email: Option<String>,
+    /// Made then or later.
+    #[param(value_type = Option<OffsetDateTime>)]
     created_from: Option<String>,
+    /// Made before.
+    #[param(value_type = Option<OffsetDateTime>)]
     created_before: Option<String>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Orders on a page; 20 by default.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A page of orders, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderPage)]
 struct Page {
     data: Vec<Order>,
     /// Give it as `cursor` for the next page; absent on the last one.
     next_cursor: Option<String>,
 }
 
+/// Lists orders, newest first.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders", security(("api_key" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of orders.", body = Page), CommonFaults, QueryFaults)
+)]
 async fn list_orders(
     _: ApiKey,
     request: HttpRequest,

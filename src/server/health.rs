@@ -7,12 +7,18 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::time::timeout;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::clock::Clock;
 use crate::{db, inbox, telemetry};
 
 /// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// These routes, as `/openapi.json` describes them.
+#[derive(OpenApi)]
+#[openapi(paths(healthz, readyz, metrics))]
+pub(super) struct Described;
 
 pub(super) fn configure(service: &mut web::ServiceConfig) {
     service
@@ -21,11 +27,23 @@ pub(super) fn configure(service: &mut web::ServiceConfig) {
         .service(web::resource("/metrics").get(metrics));
 }
 
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "ok" }))
+/// That the process lives.
+#[derive(Serialize, ToSchema)]
+struct Liveness {
+    status: &'static str,
 }
 
-#[derive(Serialize)]
+/// Says that the process lives.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operation",
+    responses((status = 200, description = "It does.", body = Liveness))
+)]
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(Liveness { status: "ok" })
+}
+
+/// Whether the process can do its work.
+#[derive(Serialize, ToSchema)]
 struct Readiness {
     status: &'static str,
     database: &'static str,
@@ -34,6 +52,14 @@ struct Readiness {
     oldest_due_event_seconds: Option<f64>,
 }
 
+/// Says whether the process can do its work.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation",
+    responses(
+        (status = 200, description = "Database and schema are there.", body = Readiness),
+        (status = 503, description = "They are not.", body = Readiness)
+    )
+)]
 async fn readyz(pool: web::Data<PgPool>, clock: web::Data<Clock>) -> HttpResponse {
     let readiness = match timeout(CHECK_TIMEOUT, check(&pool, &clock)).await {
         Ok(Ok(readiness)) => readiness,
@@ -63,6 +89,10 @@ async fn check(pool: &PgPool, clock: &Clock) -> sqlx::Result<Readiness> {
 }
 
 /// Counters of this process, and the lag as it is now.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operation",
+    responses((status = 200, description = "OpenMetrics.", body = String, content_type = "application/openmetrics-text"))
+)]
 async fn metrics(
     registry: web::Data<Registry>,
     pool: web::Data<PgPool>,

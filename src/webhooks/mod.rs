@@ -9,5 +9,5 @@ mod receive;
 mod signature;
 
 pub use metrics::WebhookMetrics;
-pub use receive::{Intake, configure};
+pub use receive::{Described, Intake, configure};
 pub use signature::{EndpointSecret, Rejected, TOLERANCE_SECONDS, verify};

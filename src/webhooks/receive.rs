@@ -9,10 +9,11 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 
 use super::metrics::WebhookMetrics;
 use super::signature::{self, EndpointSecret, Rejected};
-use crate::api::ApiError;
+use crate::api::{ApiError, ErrorBody};
 use crate::clock::Clock;
 use crate::inbox::{Disposition, Endpoint, NewEvent, NotStored, Recorded, Recorder};
 use crate::stripe::{Envelope, Malformed};
@@ -59,6 +60,37 @@ impl Intake {
     }
 }
 
+/// These routes, as `/openapi.json` describes them.
+#[derive(OpenApi)]
+#[openapi(paths(receive_platform, receive_connect))]
+pub struct Described;
+
+/// The answer to an event that is stored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes")]
+struct Filed {
+    /// `stored` or `duplicate`.
+    status: String,
+}
+
+/// The answers to what is not stored.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+enum NotFiled {
+    /// No valid signature, or a signed body that is no event.
+    #[response(status = 400, content_type = "application/json")]
+    NotStripes(ErrorBody<'static>),
+    /// The body came too slowly.
+    #[response(status = 408, content_type = "application/json")]
+    TooSlow(ErrorBody<'static>),
+    /// The body is larger than 1 MiB.
+    #[response(status = 413, content_type = "application/json")]
+    TooLarge(ErrorBody<'static>),
+    /// Not stored; send it again.
+    #[response(status = 503, content_type = "application/json")]
+    NotStored(ErrorBody<'static>),
+}
+
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
     service
@@ -66,6 +98,13 @@ pub fn configure(service: &mut web::ServiceConfig) {
         .service(web::resource("/webhooks/stripe/connect").post(receive_connect));
 }
 
+/// Stores an event of our own account.
+#[utoipa::path(
+    post, path = "/webhooks/stripe", tag = "webhooks",
+    params(("Stripe-Signature" = String, Header, description = "`t=…,v1=…`: HMAC-SHA256 over time and body, by the endpoint's secret.")),
+    request_body(content = Object, description = "A Stripe event."),
+    responses((status = 200, description = "The event is durably stored.", body = Filed), NotFiled)
+)]
 async fn receive_platform(
     request: HttpRequest,
     body: web::Payload,
@@ -74,6 +113,13 @@ async fn receive_platform(
     receive(Endpoint::Platform, &request, body, &intake).await
 }
 
+/// Stores an event of a connected account.
+#[utoipa::path(
+    post, path = "/webhooks/stripe/connect", tag = "webhooks",
+    params(("Stripe-Signature" = String, Header, description = "As for our own, by the secret of the Connect endpoint.")),
+    request_body(content = Object, description = "A Stripe event."),
+    responses((status = 200, description = "The event is durably stored.", body = Filed), NotFiled)
+)]
 async fn receive_connect(
     request: HttpRequest,
     body: web::Payload,

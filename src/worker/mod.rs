@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connect::Platform;
 use crate::db;
 use crate::fulfilment::FulfilmentWorker;
 use crate::inbox::Applier;
@@ -29,8 +30,14 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts the inbox worker, and the fulfilment worker where there is a provider.
-    pub fn start(pool: &PgPool, applier: Applier, fulfilment: Option<FulfilmentWorker>) -> Self {
+    /// Starts the inbox worker, the fulfilment worker where there is a provider, and the one that looks at connected
+    /// accounts where Stripe can be called.
+    pub fn start(
+        pool: &PgPool,
+        applier: Applier,
+        fulfilment: Option<FulfilmentWorker>,
+        accounts: Option<Platform>,
+    ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let wake = Wake::start(pool.clone(), &[db::EVENTS_CHANNEL, db::FULFILMENTS_CHANNEL], &tasks, &stop);
         let woken = wake.on(db::EVENTS_CHANNEL);
@@ -38,6 +45,11 @@ impl Workers {
         if let Some(worker) = fulfilment {
             let woken = wake.on(db::FULFILMENTS_CHANNEL);
             tasks.spawn(run("fulfilment", stop.clone(), woken, async move || worker.run_once().await));
+        }
+        if let Some(platform) = accounts {
+            // Events make accounts due; what nobody announced is found by polling.
+            let woken = wake.on(db::EVENTS_CHANNEL);
+            tasks.spawn(run("accounts", stop.clone(), woken, async move || platform.run_once().await));
         }
         Self { tasks, stop }
     }

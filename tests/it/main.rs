@@ -8,6 +8,7 @@ mod api;
 mod architecture;
 mod cli;
 mod cluster;
+mod connect;
 mod crashes;
 #[cfg(feature = "fake-stripe")]
 mod fake_delivery;
@@ -16,6 +17,7 @@ mod fake_stripe;
 mod fixtures;
 mod fulfilment;
 mod limits;
+mod openapi;
 mod orders;
 mod poison;
 mod process;

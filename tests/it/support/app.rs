@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use packline::app::{App, Roles};
 use packline::clock::Clock;
-use packline::config::{LabelledSecret, Secret, ServeConfig};
+use packline::config::{LabelledSecret, Secret, ServeConfig, StripeConfig};
 use packline::fulfilment::{FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, LogProvider, Provider};
 use packline::inbox::{Applier, InboxMetrics};
 use packline::orders::Patience;
@@ -51,6 +51,17 @@ impl TestApp {
 
     /// A service that reaches its database by another URL than the test does.
     pub async fn start_through(database: TestDatabase, url: &str) -> Self {
+        Self::start_whole(database, url, None).await
+    }
+
+    /// A service that calls a Stripe.
+    pub async fn start_calling(stripe: StripeConfig) -> Self {
+        let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_whole(database, &url, Some(stripe)).await
+    }
+
+    async fn start_whole(database: TestDatabase, url: &str, stripe: Option<StripeConfig>) -> Self {
         let secret =
             |label: &str, secret: &str| LabelledSecret { label: label.into(), secret: Secret::new(secret) };
         let serve = ServeConfig {
@@ -58,7 +69,7 @@ impl TestApp {
             platform_secrets: vec![secret("current", SECRET), secret("old", "whsec_old")],
             connect_secrets: vec![secret("connect", CONNECT_SECRET)],
             livemode: false,
-            stripe: None,
+            stripe,
             public_url: None,
             cors_origins: Vec::new(),
             shutdown_grace: Duration::from_secs(5),

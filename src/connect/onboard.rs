@@ -1,0 +1,273 @@
+//! Onboarding: an account is made at Stripe, and its owner is sent there to fill it in.
+//!
+//! The row is written before Stripe is asked, with the key under which it is asked; the answer is recorded after, each
+//! in a transaction of its own and none open in between. Whoever finds a row without an answer, a repeated request or
+//! the worker, asks again under the same key: Stripe makes one account, however often it is asked.
+
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use sqlx::PgConnection;
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::account::{Account, AccountState, Facts};
+use super::check::{Checked, CreateAccount, business_type};
+use super::events::{ACCOUNT_ID, account_key};
+use super::platform::{LEASE, Platform, call_failed, next_try};
+use super::store::{self, NewAccountRow, NewToken, Purpose};
+use super::token::Token;
+use crate::api::{Answer, ApiError, ApiKey, IdempotencyKey};
+use crate::stripe::params::{
+    AccountLinkType, AccountType, CapabilityRequest, NewAccount, NewAccountLink, NewCapabilities, NewMetadata,
+};
+use crate::stripe::{Call, CallError};
+
+/// How long the addresses that an account link carries are good for: the link itself expires within minutes, and its
+/// owner may come back to it tomorrow.
+const TOKEN_LIFE: Duration = Duration::days(7);
+/// Stripe knows an idempotency key for a day; after that the same question would make a second account.
+const KEY_LIFE: Duration = Duration::hours(23);
+
+/// What `POST /v1/connect/accounts` answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewConnectedAccount {
+    /// The account.
+    pub account: Account,
+    /// Where to send its owner.
+    pub onboarding: OnboardingLink,
+}
+
+/// Where to send an account's owner, once: for the next time make another.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OnboardingLink {
+    /// Stripe's page.
+    pub url: String,
+    /// Within minutes; a later visit is sent on to a fresh link.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+}
+
+impl Platform {
+    /// Makes an account and a link to its onboarding. Returns the answer, and whether it was given before.
+    ///
+    /// # Errors
+    /// 409 where the reference is in use, 422 where Stripe refuses, 503 where Stripe gave no answer: then a repetition
+    /// with the same idempotency key goes on where this one ended.
+    pub(super) async fn create(
+        &self,
+        key: ApiKey,
+        idempotency: Option<&IdempotencyKey>,
+        asked: &CreateAccount,
+    ) -> Result<(Answer, bool), ApiError> {
+        let checked = asked.check().map_err(ApiError::invalid)?;
+        self.stripe()?;
+        let id = match self.begin(key, idempotency, asked, &checked).await? {
+            Begun::Answered(answer) => return Ok((answer, true)),
+            Begun::Row(id) => id,
+        };
+        self.ask_for(id, 0).await??;
+        let onboarding = self.link(id).await?;
+
+        let mut tx = self.pool.begin().await?;
+        let account = load(&mut tx, id).await?;
+        let body = serde_json::to_string(&NewConnectedAccount { account, onboarding })
+            .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        let answer = Answer { status: StatusCode::CREATED, body };
+        if let Some(idempotency) = idempotency {
+            if let Some(answer) = idempotency.claim(&mut tx).await? {
+                return Ok((answer, true));
+            }
+            idempotency.keep(&mut tx, &answer, self.clock.now()).await?;
+        }
+        tx.commit().await?;
+        Ok((answer, false))
+    }
+
+    /// Writes the row, or finds the one that the same request wrote before.
+    async fn begin(
+        &self,
+        key: ApiKey,
+        idempotency: Option<&IdempotencyKey>,
+        asked: &CreateAccount,
+        checked: &Checked,
+    ) -> Result<Begun, ApiError> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        if let Some(idempotency) = idempotency {
+            if let Some(answer) = idempotency.claim(&mut tx).await? {
+                return Ok(Begun::Answered(answer));
+            }
+            if let Some((id, hash)) = store::find_requested(&mut tx, key.id, idempotency.text()).await? {
+                idempotency.same_request(&hash)?;
+                return Ok(Begun::Row(id));
+            }
+        }
+        let id = Uuid::now_v7();
+        let row = NewAccountRow {
+            id,
+            reference: &asked.reference,
+            livemode: self.livemode,
+            country: &asked.country,
+            email: asked.email.as_deref(),
+            business_type: asked.business_type.as_deref(),
+            card_payments: asked.card_payments,
+            metadata: &asked.metadata,
+            commission: checked.commission,
+            create_key: &create_key(id),
+            api_key_id: key.id,
+            request: idempotency.map(|key| (key.text(), key.request_hash())),
+        };
+        store::insert_account(&mut tx, &row, now + LEASE, now)
+            .await
+            .map_err(|error| reference_taken(&error, &asked.reference).unwrap_or_else(|| error.into()))?;
+        tx.commit().await?;
+        tracing::info!(account.id = %id, "connected account asked for");
+        Ok(Begun::Row(id))
+    }
+
+    /// Asks Stripe for an account that is not made yet, and records the answer. The inner error is Stripe's refusal.
+    pub(super) async fn ask_for(&self, id: Uuid, failures: i32) -> Result<Result<(), ApiError>, ApiError> {
+        let account = load(&mut *self.pool.acquire().await?, id).await?;
+        match account.state {
+            AccountState::Creating => {}
+            AccountState::Refused => {
+                let reason = account.reason.unwrap_or_default();
+                return Ok(Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "stripe_refused", reason)));
+            }
+            AccountState::Disconnected | AccountState::Disconnecting => {
+                let message = "the account that this request made was disconnected since";
+                return Ok(Err(ApiError::conflict("account_disconnected", message)));
+            }
+            AccountState::Connected => return Ok(Ok(())),
+        }
+        let client = self.stripe()?;
+        let new = new_account(&account);
+        let key = create_key(id);
+        let answer = client.create_account(&new, Call { idempotency_key: &key, account: None }).await;
+
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        let outcome = match answer {
+            Ok(made) => {
+                store::connect(&mut tx, id, &made.id, &Facts::of(&made), now).await?;
+                (self.wake)(&mut tx, vec![account_key(&made.id)], now).await?;
+                tracing::info!(account.id = %id, stripe.account = made.id, "connected account made");
+                Ok(Ok(()))
+            }
+            Err(error @ CallError::Refused(_)) => {
+                store::refuse(&mut tx, id, &error.to_string(), now).await?;
+                tracing::warn!(account.id = %id, error = %error, "connected account refused");
+                Ok(Err(call_failed(&error)))
+            }
+            Err(error) => {
+                let is_over = now - account.created_at > KEY_LIFE;
+                let next = (!is_over).then(|| next_try(failures, now));
+                let reason = if is_over { over(id, &error) } else { error.to_string() };
+                store::put_off(&mut tx, id, &reason, next, now).await?;
+                tracing::warn!(account.id = %id, error = %error, "no answer to the making of a connected account");
+                Err(call_failed(&error))
+            }
+        };
+        tx.commit().await?;
+        outcome
+    }
+
+    /// Makes a link for the owner of an account.
+    ///
+    /// # Errors
+    /// 409 where the account is not connected; else as [`Platform::create`].
+    pub(super) async fn link(&self, id: Uuid) -> Result<OnboardingLink, ApiError> {
+        let client = self.stripe()?;
+        let now = self.clock.now();
+        let (refresh, back) = (Token::random(), Token::random());
+        let mut tx = self.pool.begin().await?;
+        let account = load(&mut tx, id).await?;
+        let (Some(stripe_id), AccountState::Connected) = (&account.stripe_id, account.state) else {
+            let message = format!("the account is {}: only a connected one has an onboarding", account.state);
+            return Err(ApiError::conflict("account_not_connected", message));
+        };
+        let number = store::next_link(&mut tx, id).await?;
+        for (token, purpose) in [(&refresh, Purpose::Refresh), (&back, Purpose::Return)] {
+            let row = NewToken {
+                hash: &token.hash(),
+                purpose,
+                account_id: Some(id),
+                grant_id: None,
+                browser: None,
+                expires_at: now + TOKEN_LIFE,
+            };
+            store::insert_token(&mut tx, &row, now).await?;
+        }
+        tx.commit().await?;
+
+        let new = NewAccountLink {
+            account: stripe_id.clone(),
+            link_type: AccountLinkType::AccountOnboarding,
+            refresh_url: self.address("connect/refresh", &refresh.0),
+            return_url: self.address("connect/return", &back.0),
+        };
+        let key = format!("packline-account-{id}-link-{number}");
+        let made = client.create_account_link(&new, Call { idempotency_key: &key, account: None }).await;
+        let made = made.map_err(|error| {
+            tracing::warn!(account.id = %id, error = %error, "no account link");
+            call_failed(&error)
+        })?;
+        let expires_at = OffsetDateTime::from_unix_timestamp(made.expires_at).unwrap_or(now);
+        Ok(OnboardingLink { url: made.url, expires_at })
+    }
+}
+
+enum Begun {
+    Answered(Answer),
+    Row(Uuid),
+}
+
+pub(super) async fn load(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Account> {
+    store::load_accounts(conn, &[id]).await?.pop().ok_or(sqlx::Error::RowNotFound)
+}
+
+fn create_key(id: Uuid) -> String {
+    format!("packline-account-{id}")
+}
+
+/// The parameters must be the same in every try: they come from the row, never from the request.
+fn new_account(account: &Account) -> NewAccount {
+    let mut metadata: NewMetadata = account
+        .metadata
+        .iter()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    metadata.insert(ACCOUNT_ID.to_owned(), account.id.to_string());
+    let requested = || Some(CapabilityRequest { requested: true });
+    NewAccount {
+        account_type: Some(AccountType::Express),
+        country: account.country.clone(),
+        email: account.email.clone(),
+        business_type: account.business_type.as_deref().and_then(business_type),
+        capabilities: Some(NewCapabilities {
+            card_payments: requested().filter(|_| account.card_payments),
+            transfers: requested(),
+        }),
+        metadata,
+        ..NewAccount::default()
+    }
+}
+
+fn over(id: Uuid, error: &CallError) -> String {
+    format!(
+        "given up after a day without an answer ({error}); if Stripe made it, its metadata has {ACCOUNT_ID} = {id}, and \
+         its next event connects it"
+    )
+}
+
+pub(super) fn reference_taken(error: &sqlx::Error, reference: &str) -> Option<ApiError> {
+    let constraint = error.as_database_error()?.constraint()?;
+    (constraint == "connected_accounts_reference_in_use").then(|| {
+        let message = format!(
+            "reference: an account is in use for {reference:?} already; GET /v1/connect/accounts?reference=… finds it, \
+             POST /v1/connect/accounts/{{id}}/link makes a fresh link"
+        );
+        ApiError::conflict("reference_taken", message)
+    })
+}

@@ -1,0 +1,383 @@
+//! `/v1/connect/…` for the platform's back end, `/connect/…` for the browsers of accounts' owners.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
+use uuid::Uuid;
+
+use super::account::{Account, AccountState};
+use super::check::{CreateAccount, StartOauth};
+use super::oauth::{Invitation, Return};
+use super::onboard::{NewConnectedAccount, OnboardingLink};
+use super::page::{Page, redirect};
+use super::platform::Platform;
+use super::store::{self, AccountFilter, NewToken, Purpose};
+use super::token::{Token, hash};
+use crate::api::{
+    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
+    NamedFaults, QueryFaults, method_not_allowed, read_body, read_json,
+};
+
+const DEFAULT_PAGE: i64 = 20;
+const LARGEST_PAGE: i64 = 100;
+/// How long the page that an owner comes back to can send on.
+const BUTTON_LIFE: time::Duration = time::Duration::hours(1);
+
+/// These routes, as `/openapi.json` describes them.
+#[derive(OpenApi)]
+#[openapi(paths(
+    create_account,
+    list_accounts,
+    show_account,
+    disconnect_account,
+    make_link,
+    invite,
+    refresh,
+    come_back,
+    start_oauth,
+    finish_oauth
+))]
+pub struct Described;
+
+/// Adds the routes to a service.
+pub fn configure(service: &mut web::ServiceConfig) {
+    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
+    let accounts = web::resource("/v1/connect/accounts").get(list_accounts).post(create_account);
+    let account = web::resource("/v1/connect/accounts/{name}").get(show_account).delete(disconnect_account);
+    let link = web::resource("/v1/connect/accounts/{name}/link").post(make_link);
+    let invite = web::resource("/v1/connect/oauth").post(invite);
+    service
+        .service(accounts.default_service(only("GET, POST")))
+        .service(account.default_service(only("GET, DELETE")))
+        .service(link.default_service(only("POST")))
+        .service(invite.default_service(only("POST")))
+        .service(web::resource("/connect/refresh").get(refresh).default_service(only("GET")))
+        .service(web::resource("/connect/return").get(come_back).default_service(only("GET")))
+        .service(web::resource("/connect/oauth/start").get(start_oauth).default_service(only("GET")))
+        .service(web::resource("/connect/oauth/callback").get(finish_oauth).default_service(only("GET")));
+}
+
+/// Makes a connected account and a link to its onboarding.
+#[utoipa::path(
+    post, path = "/v1/connect/accounts", tag = "connect", security(("api_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one account, and goes on where an earlier try had no answer.")),
+    request_body = CreateAccount,
+    responses((status = 201, description = "The account, and where to send its owner.", body = NewConnectedAccount), CommonFaults, BodyFaults)
+)]
+async fn create_account(
+    key: ApiKey,
+    request: HttpRequest,
+    body: web::Payload,
+    platform: web::Data<Platform>,
+) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
+    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/connect/accounts", &body)?;
+    let asked: CreateAccount = read_json(&body)?;
+    let (answer, is_replay) = platform.create(key, idempotency.as_ref(), &asked).await?;
+    Ok(answer.into_response(is_replay))
+}
+
+/// Shows a connected account.
+#[utoipa::path(
+    get, path = "/v1/connect/accounts/{name}", tag = "connect", security(("api_key" = [])),
+    params(("name" = String, Path, description = "Our id or Stripe's, `acct_…`.")),
+    responses((status = 200, description = "The account.", body = Account), CommonFaults, NamedFaults)
+)]
+async fn show_account(
+    _: ApiKey,
+    name: web::Path<String>,
+    platform: web::Data<Platform>,
+) -> Result<web::Json<Account>, ApiError> {
+    Ok(web::Json(find(&platform, &name).await?))
+}
+
+/// Disconnects an account.
+#[utoipa::path(
+    delete, path = "/v1/connect/accounts/{name}", tag = "connect", security(("api_key" = [])),
+    params(("name" = String, Path, description = "Our id or Stripe's, `acct_…`.")),
+    responses((status = 200, description = "The account, disconnected.", body = Account), CommonFaults, NamedFaults, ChangeFaults)
+)]
+async fn disconnect_account(
+    _: ApiKey,
+    name: web::Path<String>,
+    platform: web::Data<Platform>,
+) -> Result<web::Json<Account>, ApiError> {
+    let account = find(&platform, &name).await?;
+    Ok(web::Json(platform.disconnect(account.id).await?))
+}
+
+/// Makes a fresh link to an account's onboarding.
+#[utoipa::path(
+    post, path = "/v1/connect/accounts/{name}/link", tag = "connect", security(("api_key" = [])),
+    params(("name" = String, Path, description = "Our id or Stripe's, `acct_…`.")),
+    responses((status = 201, description = "Where to send the owner.", body = OnboardingLink), CommonFaults, NamedFaults, ChangeFaults)
+)]
+async fn make_link(
+    _: ApiKey,
+    name: web::Path<String>,
+    platform: web::Data<Platform>,
+) -> Result<HttpResponse, ApiError> {
+    let account = find(&platform, &name).await?;
+    let link: OnboardingLink = platform.link(account.id).await?;
+    Ok(HttpResponse::Created().json(link))
+}
+
+/// Makes an invitation to connect an account by OAuth.
+#[utoipa::path(
+    post, path = "/v1/connect/oauth", tag = "connect", security(("api_key" = [])),
+    request_body = StartOauth,
+    responses((status = 201, description = "Where to send the owner.", body = Invitation), CommonFaults, BodyFaults)
+)]
+async fn invite(
+    key: ApiKey,
+    body: web::Payload,
+    platform: web::Data<Platform>,
+) -> Result<HttpResponse, ApiError> {
+    let asked: StartOauth = read_json(&read_body(body).await?)?;
+    let invitation: Invitation = platform.invite(key, &asked).await?;
+    Ok(HttpResponse::Created().json(invitation))
+}
+
+async fn find(platform: &Platform, name: &str) -> Result<Account, ApiError> {
+    let mut conn = platform.pool.acquire().await?;
+    let found = store::find_account(&mut conn, platform.livemode, name).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("no connected account has the id {name:?}")))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// In this state.
+    #[param(value_type = Option<AccountState>)]
+    state: Option<String>,
+    /// Of this name.
+    reference: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Accounts on a page; 20 by default.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+}
+
+/// A page of connected accounts, newest first.
+#[derive(Serialize, ToSchema)]
+struct AccountPage {
+    data: Vec<Account>,
+    /// Give it as `cursor` for the next page; absent on the last one.
+    next_cursor: Option<String>,
+}
+
+/// Lists connected accounts, newest first.
+#[utoipa::path(
+    get, path = "/v1/connect/accounts", tag = "connect", security(("api_key" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of accounts.", body = AccountPage), CommonFaults, QueryFaults)
+)]
+async fn list_accounts(
+    _: ApiKey,
+    request: HttpRequest,
+    platform: web::Data<Platform>,
+) -> Result<web::Json<AccountPage>, ApiError> {
+    let query = web::Query::<ListQuery>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request("bad_query", format!("the query cannot be read: {error}")))?;
+    let mut filter = query.0.check().map_err(ApiError::invalid)?;
+    let limit = usize::try_from(filter.limit).unwrap_or_default();
+    filter.limit += 1;
+
+    let mut conn = platform.pool.acquire().await?;
+    let mut ids = store::list_accounts(&mut conn, platform.livemode, &filter).await?;
+    let has_more = ids.len() > limit;
+    ids.truncate(limit);
+    let data = store::load_accounts(&mut conn, &ids).await?;
+    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
+    Ok(web::Json(AccountPage { data, next_cursor }))
+}
+
+impl ListQuery {
+    fn check(self) -> Result<AccountFilter, Vec<FieldError>> {
+        let mut faults = Vec::new();
+        let states: Vec<&str> = AccountState::ALL.iter().map(|state| state.as_str()).collect();
+        if self.state.as_deref().is_some_and(|state| !states.contains(&state)) {
+            faults.push(FieldError::new("state", format!("give one of {}", states.join(", "))));
+        }
+        if self.reference.as_deref().is_some_and(|text| text.contains('\0')) {
+            faults.push(FieldError::new("reference", "give the reference of an account"));
+        }
+        let limit = self.limit.map_or(Ok(DEFAULT_PAGE), |limit| limit.parse());
+        let limit = limit.ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+        if limit.is_none() {
+            faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
+        }
+        let after = self.cursor.as_deref().map(read_cursor);
+        if after == Some(None) {
+            faults.push(FieldError::new("cursor", "give the next_cursor of an earlier page"));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(AccountFilter {
+            state: self.state,
+            reference: self.reference,
+            after: after.flatten(),
+            limit: limit.unwrap_or(DEFAULT_PAGE),
+        })
+    }
+}
+
+fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
+    let micros = created_at.unix_timestamp_nanos() / 1_000;
+    URL_SAFE_NO_PAD.encode(format!("{micros}.{id}"))
+}
+
+fn read_cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (micros, id) = text.split_once('.')?;
+    let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
+    Some((OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?, id.parse().ok()?))
+}
+
+/// The pages of owners' browsers that are not a success.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+enum PageFaults {
+    /// The address is not known, or this is another browser.
+    #[response(status = 400, content_type = "text/html")]
+    NotKnown(String),
+    /// The request was answered too slowly.
+    #[response(status = 408, content_type = "application/json")]
+    TooSlow(ErrorBody<'static>),
+    /// The account cannot be connected like this.
+    #[response(status = 409, content_type = "text/html")]
+    Conflict(String),
+    /// The address was used already or has expired.
+    #[response(status = 410, content_type = "text/html")]
+    Gone(String),
+    /// Stripe refused.
+    #[response(status = 422, content_type = "text/html")]
+    Refused(String),
+    /// The database or Stripe does not answer, or Stripe is not set up.
+    #[response(status = 503, content_type = "text/html")]
+    Unavailable(String),
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Shown {
+    /// From the address that Packline made.
+    #[serde(default)]
+    token: String,
+}
+
+fn shown(request: &HttpRequest) -> String {
+    let query = web::Query::<Shown>::from_query(request.query_string());
+    query.map(|query| query.into_inner().token).unwrap_or_default()
+}
+
+/// Stripe sends an owner here whose link is used up or too old: on to a fresh one, once.
+#[utoipa::path(
+    get, path = "/connect/refresh", tag = "browsers", params(Shown),
+    responses((status = 303, description = "To Stripe."), PageFaults)
+)]
+async fn refresh(request: HttpRequest, platform: web::Data<Platform>) -> HttpResponse {
+    let token = hash(&shown(&request));
+    let sent = async {
+        let now = platform.clock.now();
+        let id = {
+            let mut conn = platform.pool.acquire().await?;
+            let known = store::find_token(&mut conn, &token, Purpose::Refresh).await?;
+            let good = known.filter(|known| known.used_at.is_none() && known.expires_at > now);
+            good.and_then(|known| known.account_id)
+        };
+        let Some(id) = id else { return Ok(used_up()) };
+        let link = platform.link(id).await?;
+        let mut conn = platform.pool.acquire().await?;
+        let is_first = store::use_token(&mut conn, &token, platform.clock.now()).await?;
+        Ok(if is_first { redirect(&link.url) } else { used_up() })
+    };
+    sent.await.unwrap_or_else(trouble)
+}
+
+/// Stripe sends an owner here who left the form, whether finished or not: only a look at the account tells.
+#[utoipa::path(
+    get, path = "/connect/return", tag = "browsers", params(Shown),
+    responses((status = 200, description = "A page that says how it stands.", body = String, content_type = "text/html"), PageFaults)
+)]
+async fn come_back(request: HttpRequest, platform: web::Data<Platform>) -> HttpResponse {
+    let token = hash(&shown(&request));
+    let looked = async {
+        let now = platform.clock.now();
+        let known = {
+            let mut conn = platform.pool.acquire().await?;
+            store::find_token(&mut conn, &token, Purpose::Return).await?
+        };
+        let id = known.filter(|known| known.expires_at > now).and_then(|known| known.account_id);
+        let Some(id) = id else { return Ok(used_up()) };
+        let account = platform.look(id).await?;
+        if account.can_receive && account.facts.requirements.currently_due.is_empty() {
+            let text = "Stripe has all it needs. You can close this page.";
+            return Ok(Page::new(StatusCode::OK, "Your account is ready", text).into_response());
+        }
+        if account.state != AccountState::Connected {
+            let text = "The platform is no longer connected with this account.";
+            return Ok(Page::new(StatusCode::OK, "Not connected", text).into_response());
+        }
+        let again = Token::random();
+        let row = NewToken {
+            hash: &again.hash(),
+            purpose: Purpose::Refresh,
+            account_id: Some(id),
+            grant_id: None,
+            browser: None,
+            expires_at: now + BUTTON_LIFE,
+        };
+        store::insert_token(&mut *platform.pool.acquire().await?, &row, now).await?;
+        let wanted = &account.facts.requirements;
+        let items: Vec<String> = wanted.past_due.iter().chain(&wanted.currently_due).cloned().collect();
+        let text = match (items.is_empty(), account.facts.details_submitted) {
+            (true, true) => "Stripe is checking what you told. It will write to you if something is missing.",
+            (true, false) => "You have not finished yet.",
+            (false, _) => "Stripe still wants to know:",
+        };
+        let page = Page::new(StatusCode::OK, "Not ready yet", text);
+        let button = Some((platform.address("connect/refresh", &again.0), "Go on at Stripe"));
+        Ok(Page { items: &items, button, ..page }.into_response())
+    };
+    looked.await.unwrap_or_else(trouble)
+}
+
+/// An invitation sends a browser on to Stripe.
+#[utoipa::path(
+    get, path = "/connect/oauth/start", tag = "browsers", params(Shown),
+    responses((status = 303, description = "To Stripe."), (status = 200, description = "A page that says how it stands.", body = String, content_type = "text/html"), PageFaults)
+)]
+async fn start_oauth(request: HttpRequest, platform: web::Data<Platform>) -> HttpResponse {
+    platform.start_oauth(&shown(&request)).await.unwrap_or_else(trouble)
+}
+
+/// Stripe sends the browser back, with a code or an error.
+#[utoipa::path(
+    get, path = "/connect/oauth/callback", tag = "browsers", params(Return),
+    responses((status = 200, description = "A page that says how it stands.", body = String, content_type = "text/html"), PageFaults)
+)]
+async fn finish_oauth(request: HttpRequest, platform: web::Data<Platform>) -> HttpResponse {
+    let back = web::Query::<Return>::from_query(request.query_string());
+    let back = back.map(web::Query::into_inner).unwrap_or_default();
+    platform.finish_oauth(back, request.headers()).await.unwrap_or_else(trouble)
+}
+
+fn used_up() -> HttpResponse {
+    let text = "This address was used already or has expired. Ask the platform for a new link.";
+    Page::new(StatusCode::GONE, "Used up", text).into_response()
+}
+
+/// An error of ours or of Stripe's: a browser gets a page, not JSON, and nothing of what failed.
+fn trouble(error: ApiError) -> HttpResponse {
+    let status = actix_web::ResponseError::status_code(&error);
+    tracing::warn!(error = %error, "an owner of an account could not be sent on");
+    let text = "This does not work at the moment. Reload the page in a minute, or ask the platform.";
+    Page::new(status, "Something went wrong", text).into_response()
+}
