@@ -34,8 +34,6 @@ create table connected_accounts (
   create_key             text,
   links                  integer not null default 0,
   api_key_id             uuid references api_keys (id),
-  request_key            text,
-  request_hash           bytea,
   created_at             timestamptz not null,
   updated_at             timestamptz not null,
   connected_at           timestamptz,
@@ -44,9 +42,7 @@ create table connected_accounts (
   check (state in ('creating', 'refused') or connected_at is not null),
   check ((state = 'disconnected') = (disconnected_at is not null)),
   check (state not in ('disconnected', 'refused') or reason is not null),
-  check (fee_fixed = 0 or fee_currency is not null),
-  check ((request_key is null) = (request_hash is null)),
-  check (request_key is null or api_key_id is not null)
+  check (fee_fixed = 0 or fee_currency is not null)
 );
 
 comment on table connected_accounts is 'The accounts that an order''s payment can go to. What they may do is Stripe''s word, kept as of told_at.';
@@ -75,13 +71,10 @@ comment on column connected_accounts.next_look_at is 'When the worker looks at t
 comment on column connected_accounts.looks is 'Looks that ended in an error, one after the other.';
 comment on column connected_accounts.create_key is 'The Idempotency-Key under which Stripe is asked to make the account, in every try; null where its owner let us in.';
 comment on column connected_accounts.links is 'Account links made; each is asked for under a key of its own.';
-comment on column connected_accounts.request_key is 'The Idempotency-Key of the request that asked for it, so that a repetition goes on with this row.';
 
 -- One account in use for each of the platform's people.
 create unique index connected_accounts_reference_in_use on connected_accounts (livemode, reference)
   where state not in ('refused', 'disconnected');
--- Serves a repeated request.
-create unique index connected_accounts_by_request on connected_accounts (api_key_id, request_key) where request_key is not null;
 -- Serves the worker's claim.
 create index connected_accounts_due on connected_accounts (next_look_at) where next_look_at is not null;
 -- Serves lists, newest first.

@@ -17,11 +17,16 @@ use crate::connect::Platform;
 use crate::fulfilment::{FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, provider};
 use crate::inbox::{self, Applier, InboxMetrics, Recorder};
 use crate::orders::Patience;
+use crate::payments::{Payments, Resumer};
 use crate::server::{self, Shared};
 use crate::stripe;
 use crate::webhooks::{EndpointSecret, Intake, WebhookMetrics};
 use crate::worker::Workers;
 use crate::{db, telemetry};
+
+mod neighbours;
+
+pub use neighbours::neighbours;
 
 /// Connections for the JSON API and health checks.
 const HTTP_CONNECTIONS: u32 = 8;
@@ -78,6 +83,12 @@ impl App {
             grace: graces.into_iter().flatten().max().unwrap_or_default(),
         };
 
+        let configs = [
+            roles.serve.as_ref().and_then(|serve| serve.stripe.clone()),
+            roles.work.as_ref().and_then(|work| work.stripe.clone()),
+        ];
+        let stripe = configs.into_iter().flatten().next().map(with_client).transpose()?;
+
         if let Some(serve) = roles.serve {
             let listener = TcpListener::bind(serve.listen).with_context(|| {
                 format!("PACKLINE_LISTEN: {} cannot be listened on; is it in use?", serve.listen)
@@ -95,18 +106,24 @@ impl App {
             // Apart from the workers' pool: its connections belong to the server's threads and end with them.
             let http_pool = db::connect(database_url, "packline-http", HTTP_CONNECTIONS)?;
             let address = listener.local_addr()?;
+            let here =
+                format!("http://{address}/").parse().context("PACKLINE_LISTEN is no address for browsers")?;
+            let public_url: reqwest::Url = serve.public_url.unwrap_or(here);
+            let payments = Payments::new(
+                http_pool.clone(),
+                clock.clone(),
+                stripe.clone(),
+                Some(public_url.clone()),
+                neighbours(serve.livemode),
+            );
+            let wake = inbox::wake_waiting;
             let platform = Platform::new(
                 http_pool.clone(),
                 clock.clone(),
                 serve.livemode,
-                match serve.public_url {
-                    Some(url) => url,
-                    None => format!("http://{address}/")
-                        .parse()
-                        .context("PACKLINE_LISTEN is no address for browsers")?,
-                },
-                inbox::wake_waiting,
-                with_client(serve.stripe)?,
+                public_url,
+                wake,
+                stripe.clone(),
             );
             let shared = Shared {
                 pool: http_pool.clone(),
@@ -114,6 +131,8 @@ impl App {
                 intake: web::Data::new(intake),
                 platform,
                 registry,
+                payments,
+                cors_origins: serve.cors_origins,
             };
             let threads = std::thread::available_parallelism().map_or(2, usize::from);
             let (server, address) = server::start(listener, threads, serve.shutdown_grace, shared)?;
@@ -129,7 +148,11 @@ impl App {
         if let Some(work) = roles.work {
             let patience = Patience { grace: work.adoption_grace, order_wait: work.order_wait };
             let applier = Applier::new(pool.clone(), clock.clone(), work.livemode, patience, inbox_metrics);
-            let accounts = with_client(work.stripe)?.map(|stripe| {
+            let resumer = stripe.clone().map(|stripe| {
+                let neighbours = neighbours(work.livemode);
+                Resumer::new(Payments::new(pool.clone(), clock.clone(), Some(stripe), None, neighbours))
+            });
+            let accounts = stripe.map(|stripe| {
                 // The worker sends no browser anywhere.
                 let nowhere = stripe.1.connect_base.clone();
                 let wake = inbox::wake_waiting;
@@ -156,7 +179,7 @@ impl App {
                     None
                 }
             };
-            app.workers = Some(Workers::start(&pool, applier, fulfilment, accounts));
+            app.workers = Some(Workers::start(&pool, applier, fulfilment, resumer, accounts));
         }
         Ok(app)
     }
@@ -185,8 +208,9 @@ impl App {
     }
 }
 
-fn with_client(config: Option<StripeConfig>) -> anyhow::Result<Option<(stripe::Client, StripeConfig)>> {
-    config.map(|config| Ok((stripe::Client::new(&config)?, config))).transpose()
+/// A client for all that a process calls Stripe for: they share the limit of calls a second.
+fn with_client(config: StripeConfig) -> anyhow::Result<(stripe::Client, StripeConfig)> {
+    Ok((stripe::Client::new(&config)?, config))
 }
 
 fn endpoint_secrets(secrets: &[LabelledSecret]) -> Vec<EndpointSecret> {

@@ -280,6 +280,11 @@ impl Settings {
         &self.data_dir
     }
 
+    /// Where to listen, as it was given.
+    pub fn listen(&self) -> &str {
+        self.listen.trim()
+    }
+
     /// Where the demo listens if it can; none where the setting is no address.
     pub fn for_demo(&self) -> Option<SocketAddr> {
         self.listen.trim().parse().ok()

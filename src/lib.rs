@@ -12,6 +12,9 @@
 //!    queued for fulfilment in the same transaction.
 //! 5. The worker of [`fulfilment`] claims it, calls the provider with no transaction open, and records the outcome.
 //!
+//! Where Packline takes the payment, [`payments`] makes the order's PaymentIntent when it is placed, confirms it when the
+//! browser asks, and gives money back. Its answers are news for pages; only events move the order.
+//!
 //! Acknowledging, applying and fulfilling are three steps with a durable row between them: each can fail, restart and
 //! scale alone. Merchants place orders through [`orders::routes`]; people read and steer through SQL and [`cli`].
 

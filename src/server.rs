@@ -12,9 +12,11 @@ use sqlx::PgPool;
 
 use crate::api::ApiError;
 use crate::clock::Clock;
+use crate::orders::TakePayment;
 use crate::orders::routes::WakeWaiting;
+use crate::payments::Payments;
 use crate::webhooks::Intake;
-use crate::{connect, inbox, orders, webhooks};
+use crate::{connect, inbox, orders, payments, webhooks};
 
 mod bounds;
 mod health;
@@ -40,6 +42,10 @@ pub struct Shared {
     pub platform: connect::Platform,
     /// All metrics.
     pub registry: Arc<Registry>,
+    /// Takes payments.
+    pub payments: Payments,
+    /// The origins whose pages may call what browsers call.
+    pub cors_origins: Vec<String>,
 }
 
 /// Starts a server on a listening socket; returns it with the address that it has.
@@ -57,15 +63,19 @@ pub fn start(
     let address = listener.local_addr()?;
     let wake: WakeWaiting = inbox::wake_waiting;
     let platform = web::Data::new(shared.platform.clone());
+    let take: Arc<dyn TakePayment> = Arc::new(shared.payments.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(shared.pool.clone()))
             .app_data(web::Data::new(shared.clock.clone()))
             .app_data(web::Data::new(wake))
+            .app_data(web::Data::from(Arc::clone(&take)))
+            .app_data(web::Data::new(shared.payments.clone()))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
             .app_data(shared.intake.clone())
             .app_data(platform.clone())
             .configure(webhooks::configure)
+            .configure(payments::routes::configure(shared.cors_origins.clone()))
             .configure(orders::routes::configure)
             .configure(connect::routes::configure)
             .configure(health::configure)

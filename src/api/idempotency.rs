@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, http::header::ContentType};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{ApiError, ApiKey, store};
 
@@ -44,6 +45,17 @@ impl Answer {
     }
 }
 
+/// What is known of a key when a request comes with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is new.
+    New,
+    /// An earlier request made this and got no answer: go on with it.
+    Begun(Uuid),
+    /// It got this answer already, about what it made, if that was noted.
+    Answered(Answer, Option<Uuid>),
+}
+
 impl IdempotencyKey {
     /// The key of a request, if it has one. `operation` tells routes apart.
     ///
@@ -68,46 +80,54 @@ impl IdempotencyKey {
         Ok(Some(Self { owner, key: key.to_owned(), request_hash }))
     }
 
-    /// The key's text, for work that is told apart by it.
-    pub fn text(&self) -> &str {
-        &self.key
-    }
-
-    /// The hash of what was asked under it.
-    pub fn request_hash(&self) -> &[u8] {
-        &self.request_hash
-    }
-
-    /// Whether work that was begun under this key was asked for by the same request.
-    ///
-    /// # Errors
-    /// 422 where it was another.
-    pub fn same_request(&self, hash: &[u8]) -> Result<(), ApiError> {
-        if hash == self.request_hash {
-            return Ok(());
-        }
-        let message = format!("this {HEADER} was used with another request; use a new key");
-        Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message))
-    }
-
     /// Takes the key for the rest of the transaction; returns the answer that it got already, if any.
     ///
     /// # Errors
     /// 409 while another request holds it, 422 where it belongs to another request.
     pub async fn claim(&self, conn: &mut PgConnection) -> Result<Option<Answer>, ApiError> {
+        Ok(match self.look_up(conn).await? {
+            Claim::Answered(answer, _) => Some(answer),
+            Claim::New | Claim::Begun(_) => None,
+        })
+    }
+
+    /// Takes the key for the rest of the transaction, for work that takes more than one: says how far it came.
+    ///
+    /// # Errors
+    /// As [`Self::claim`].
+    pub async fn look_up(&self, conn: &mut PgConnection) -> Result<Claim, ApiError> {
         if !store::try_lock(conn, self.owner.id, &self.key).await? {
             let message = format!("a request with this {HEADER} is still running; try again");
             return Err(ApiError::conflict("idempotency_key_in_use", message));
         }
         let Some(known) = store::find_answer(conn, self.owner.id, &self.key).await? else {
-            return Ok(None);
+            return Ok(Claim::New);
         };
-        self.same_request(&known.request_hash)?;
-        let status = u16::try_from(known.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
-        Ok(Some(Answer { status: status.unwrap_or(StatusCode::OK), body: known.body }))
+        if known.request_hash != self.request_hash {
+            let message = format!("this {HEADER} was used with another request; use a new key");
+            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message));
+        }
+        let Some((status, body)) = known.status.zip(known.body) else {
+            return Ok(known.subject.map_or(Claim::New, Claim::Begun));
+        };
+        let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+        Ok(Claim::Answered(Answer { status: status.unwrap_or(StatusCode::OK), body }, known.subject))
     }
 
-    /// Keeps the answer, in the same transaction.
+    /// Notes what the request made, in the transaction that makes it, so that a repetition goes on with it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(
+        &self,
+        conn: &mut PgConnection,
+        subject: Uuid,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        store::insert_begun(conn, self.owner.id, &self.key, &self.request_hash, subject, now).await
+    }
+
+    /// Keeps the answer, in the same transaction as the work. Of two for the same key the first stays.
     ///
     /// # Errors
     /// The database's.

@@ -11,6 +11,6 @@ mod store;
 pub use body::read_body;
 pub use error::{ApiError, ErrorBody, FieldError, method_not_allowed};
 pub use faults::{BodyFaults, ChangeFaults, CommonFaults, NamedFaults, QueryFaults};
-pub use idempotency::{Answer, IdempotencyKey};
+pub use idempotency::{Answer, Claim, IdempotencyKey};
 pub use json::read_json;
 pub use key::{ApiKey, NewKey, create_key};

@@ -41,8 +41,9 @@ pub(super) async fn try_lock(conn: &mut PgConnection, owner: Uuid, key: &str) ->
 
 pub(super) struct KnownAnswer {
     pub request_hash: Vec<u8>,
-    pub status: i16,
-    pub body: String,
+    pub status: Option<i16>,
+    pub body: Option<String>,
+    pub subject: Option<Uuid>,
 }
 
 pub(super) async fn find_answer(
@@ -53,7 +54,7 @@ pub(super) async fn find_answer(
     sqlx::query_as!(
         KnownAnswer,
         "
-        select request_hash, response_status as status, response_body as body
+        select request_hash, response_status as status, response_body as body, subject_id as subject
         from idempotency_keys
         where api_key_id = $1 and key = $2
         ",
@@ -77,12 +78,40 @@ pub(super) async fn insert_answer(
         "
         insert into idempotency_keys (api_key_id, key, request_hash, response_status, response_body, created_at)
         values ($1, $2, $3, $4, $5, $6)
+        on conflict (api_key_id, key) do update set
+          response_status = excluded.response_status,
+          response_body = excluded.response_body
+        where idempotency_keys.response_status is null
         ",
         owner,
         key,
         request_hash,
         status,
         body,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_begun(
+    conn: &mut PgConnection,
+    owner: Uuid,
+    key: &str,
+    request_hash: &[u8],
+    subject: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "
+        insert into idempotency_keys (api_key_id, key, request_hash, subject_id, created_at)
+        values ($1, $2, $3, $4, $5)
+        ",
+        owner,
+        key,
+        request_hash,
+        subject,
         now,
     )
     .execute(conn)

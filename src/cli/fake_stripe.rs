@@ -1,6 +1,6 @@
 //! `packline fake-stripe`: a local Stripe to develop against.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,9 +14,6 @@ use crate::fake_stripe::{self, FakeStripe};
 /// How the local Stripe starts.
 #[derive(Args)]
 pub(super) struct Options {
-    /// The port of 127.0.0.1 to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 12111, value_name = "PORT")]
-    port: u16,
     /// Decides ids and whatever is left to chance; another one in each run unless given
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -67,17 +64,25 @@ fn shape(text: &str) -> Result<String, String> {
     ApiVersion::parse(text).map(|_| text.to_owned())
 }
 
+/// Where it listens unless `--listen` says otherwise. PACKLINE_LISTEN is where Packline does.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 12111);
+
 /// Serves a local Stripe until it is told to stop.
-pub(super) async fn run(options: Options) -> anyhow::Result<()> {
+pub(super) async fn run(options: Options, listen: Option<&str>) -> anyhow::Result<()> {
     let mut stop = StopSignal::listen()?;
     let mut start = fake_stripe::Options::new(Clock::system());
-    start.listen = SocketAddr::from(([127, 0, 0, 1], options.port));
+    start.listen = match listen {
+        Some(text) => {
+            text.parse().with_context(|| format!("--listen: {text:?} is not an address such as {LISTEN}"))?
+        }
+        None => LISTEN,
+    };
+    let listen = start.listen;
     // A service that keeps its database must not take the events of two runs for the same.
     start.seed = options.seed.unwrap_or_else(rand::random);
     let seed = start.seed;
-    let mut stripe = FakeStripe::start(start).with_context(|| {
-        format!("the local Stripe cannot listen on 127.0.0.1:{}; see --port", options.port)
-    })?;
+    let mut stripe = FakeStripe::start(start)
+        .with_context(|| format!("the local Stripe cannot listen on {listen}; give another --listen"))?;
     let mode = Mode {
         hold: options.hold,
         duplicate: options.duplicate,

@@ -14,7 +14,8 @@ mod serve;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Settings;
 use crate::db::cluster;
@@ -42,7 +43,8 @@ enum Command {
     Worker,
     /// See it work: a service of its own, sample orders sent to it as Stripe would, and what became of them
     Demo(demo::Options),
-    /// Serve a local Stripe to develop against: no account, no internet, and nothing real is charged
+    /// Serve a local Stripe to develop against: no account, no internet, and nothing real is charged. It listens on
+    /// 127.0.0.1:12111 unless --listen says otherwise
     #[cfg(feature = "fake-stripe")]
     FakeStripe(fake_stripe::Options),
     /// Bring the database's schema up to date
@@ -78,7 +80,11 @@ pub fn run() -> ExitCode {
         eprintln!("packline: .env cannot be read: {error}");
         return ExitCode::FAILURE;
     }
-    finish(Cli::parse().execute())
+    let given = Cli::command().get_matches();
+    match Cli::from_arg_matches(&given) {
+        Ok(cli) => finish(cli.execute(&given)),
+        Err(error) => error.exit(),
+    }
 }
 
 fn finish(result: anyhow::Result<()>) -> ExitCode {
@@ -97,7 +103,7 @@ pub fn definition() -> clap::Command {
 }
 
 impl Cli {
-    fn execute(self) -> anyhow::Result<()> {
+    fn execute(self, given: &ArgMatches) -> anyhow::Result<()> {
         let (filter, format) = self.settings.log()?;
         // Commands that print a result keep their logs to what is wrong.
         let quiet = match self.command {
@@ -108,17 +114,21 @@ impl Cli {
         };
         let filter = if filter == Settings::DEFAULT_LOG { quiet } else { filter };
         telemetry::start_logging(filter, format).map_err(|error| anyhow::anyhow!("{error}"))?;
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.dispatch())
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.dispatch(given))
     }
 
-    async fn dispatch(self) -> anyhow::Result<()> {
+    async fn dispatch(self, given: &ArgMatches) -> anyhow::Result<()> {
         let settings = &self.settings;
         match self.command {
             Command::Serve { no_worker } => serve::serve(settings, !no_worker).await,
             Command::Worker => serve::work(settings).await,
             Command::Demo(options) => demo::run(settings, options).await,
             #[cfg(feature = "fake-stripe")]
-            Command::FakeStripe(options) => fake_stripe::run(options).await,
+            Command::FakeStripe(options) => {
+                // The environment says where Packline listens, not where Stripe does.
+                let is_flag = given.value_source("listen") == Some(ValueSource::CommandLine);
+                fake_stripe::run(options, is_flag.then_some(settings.listen())).await
+            }
             Command::Migrate => database::migrate(settings).await,
             Command::Orders(command) => command.run(settings).await,
             Command::Events(command) => command.run(settings).await,

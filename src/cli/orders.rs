@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::fulfilment::{self, AttemptRow};
 use crate::money::{Currency, Money};
 use crate::orders::{self, HoldKind, ListFilter, Order, Timeline};
+use crate::payments;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -138,6 +139,9 @@ struct Report {
     order: Order,
     timeline: Timeline,
     attempts: Vec<AttemptRow>,
+    /// How it is paid, where Packline takes its payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<serde_json::Value>,
 }
 
 impl fmt::Display for Report {
@@ -152,6 +156,12 @@ impl fmt::Display for Report {
         writeln!(f, "  held for    {}", if holds.is_empty() { "-".to_owned() } else { holds.join(", ") })?;
         writeln!(f, "  total       {}", order.total())?;
         writeln!(f, "  stands for  {}", if refs.is_empty() { "-".to_owned() } else { refs.join("  ") })?;
+        for (name, value) in self.payment.iter().filter_map(serde_json::Value::as_object).flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if !matches!(text.as_str(), "null" | "false" | "0") {
+                writeln!(f, "  payment.{name}  {text}")?;
+            }
+        }
         if order.lines.is_empty() {
             write!(
                 f,
@@ -176,7 +186,8 @@ impl Report {
         let order = orders::load(conn, &[id]).await?.pop().context("the order is gone")?;
         let timeline = orders::load_timeline(conn, id).await?;
         let attempts = fulfilment::list_attempts(conn, id).await?;
-        Ok(Self { order, timeline, attempts })
+        let payment = payments::describe(conn, &[id]).await?.remove(&id);
+        Ok(Self { order, timeline, attempts, payment })
     }
 
     fn lines(&self) -> Table {

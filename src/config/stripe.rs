@@ -1,5 +1,7 @@
 //! The settings by which Stripe is called.
 
+use std::time::Duration;
+
 use reqwest::Url;
 
 use super::{STRIPE_API_BASE, Secret, Settings, given, parse};
@@ -21,6 +23,10 @@ pub struct StripeConfig {
     pub connect_client_id: Option<String>,
     /// Calls a second at most.
     pub calls_per_second: u32,
+    /// How long one attempt of a call may take.
+    pub timeout: Duration,
+    /// The wait after the first attempt; it doubles with each.
+    pub retry_base: Duration,
 }
 
 impl StripeConfig {
@@ -41,6 +47,8 @@ impl StripeConfig {
             api_base,
             connect_client_id: None,
             calls_per_second: 20,
+            timeout: Duration::from_secs(30),
+            retry_base: Duration::from_millis(500),
         })
     }
 }

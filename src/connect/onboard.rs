@@ -17,7 +17,7 @@ use super::events::{ACCOUNT_ID, account_key};
 use super::platform::{LEASE, Platform, call_failed, next_try};
 use super::store::{self, NewAccountRow, NewToken, Purpose};
 use super::token::Token;
-use crate::api::{Answer, ApiError, ApiKey, IdempotencyKey};
+use crate::api::{Answer, ApiError, ApiKey, Claim, IdempotencyKey};
 use crate::stripe::params::{
     AccountLinkType, AccountType, CapabilityRequest, NewAccount, NewAccountLink, NewCapabilities, NewMetadata,
 };
@@ -95,12 +95,10 @@ impl Platform {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         if let Some(idempotency) = idempotency {
-            if let Some(answer) = idempotency.claim(&mut tx).await? {
-                return Ok(Begun::Answered(answer));
-            }
-            if let Some((id, hash)) = store::find_requested(&mut tx, key.id, idempotency.text()).await? {
-                idempotency.same_request(&hash)?;
-                return Ok(Begun::Row(id));
+            match idempotency.look_up(&mut tx).await? {
+                Claim::New => {}
+                Claim::Begun(id) => return Ok(Begun::Row(id)),
+                Claim::Answered(answer, _) => return Ok(Begun::Answered(answer)),
             }
         }
         let id = Uuid::now_v7();
@@ -116,11 +114,13 @@ impl Platform {
             commission: checked.commission,
             create_key: &create_key(id),
             api_key_id: key.id,
-            request: idempotency.map(|key| (key.text(), key.request_hash())),
         };
         store::insert_account(&mut tx, &row, now + LEASE, now)
             .await
             .map_err(|error| reference_taken(&error, &asked.reference).unwrap_or_else(|| error.into()))?;
+        if let Some(idempotency) = idempotency {
+            idempotency.begin(&mut tx, id, now).await?;
+        }
         tx.commit().await?;
         tracing::info!(account.id = %id, "connected account asked for");
         Ok(Begun::Row(id))

@@ -7,8 +7,8 @@ mod read;
 mod token;
 
 pub(super) use account::{
-    NewAccountRow, Phase, call_off, claim_due, connect, disconnect, find_requested, insert_account,
-    mark_disconnecting, next_link, put_off, refuse,
+    NewAccountRow, Phase, call_off, claim_due, connect, disconnect, insert_account, mark_disconnecting,
+    next_link, put_off, refuse,
 };
 pub(super) use grant::{GrantRow, end_grant, find_grant, insert_grant, upsert_granted};
 pub(super) use known::{LockedAccount, lock_accounts, news_of, record_look, save_known};

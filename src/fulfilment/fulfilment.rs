@@ -29,7 +29,8 @@ pub struct ToCancel {
 
 /// What a provider is asked to fulfil: the JSON body of the request to `FULFILMENT_URL`.
 ///
-/// It is made only of facts that stay as they are once the order is paid, and has its fields in a fixed order, so that
+/// It is made only of facts that stay as they are once the order is paid, but for lines that were refunded before they
+/// were sent, and has its fields in a fixed order, so that
 /// each attempt sends the same bytes under the same key: a receiver may refuse a known key with another body.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivery {
@@ -97,7 +98,7 @@ impl Delivery {
                 amount_total: order.amount_total,
                 customer: DeliveryCustomer { name: order.customer.name, email: order.customer.email },
                 shipping: order.shipping,
-                lines: order.lines,
+                lines: order.lines.into_iter().filter_map(Line::to_send).collect(),
                 metadata: order.metadata,
                 created_at: order.created_at,
             },

@@ -19,6 +19,7 @@ use crate::db;
 use crate::fulfilment;
 use crate::orders::events::{OrderEvent, Unreadable};
 use crate::orders::{Candidate, Patience, SettleError, Verdict, settle};
+use crate::payments;
 use crate::stripe::Event;
 
 const LARGEST_BATCH: i64 = 128;
@@ -162,6 +163,15 @@ impl Applier {
 
         let settled = settle(conn, &candidates, self.patience, now).await?;
         fulfilment::follow(conn, &settled.consequences, now).await?;
+        let concerned: Vec<_> = candidates
+            .iter()
+            .zip(&settled.verdicts)
+            .filter_map(|(candidate, verdict)| match verdict {
+                Some(Verdict::Applied { order_id, .. }) => Some((*order_id, &candidate.event)),
+                _ => None,
+            })
+            .collect();
+        payments::hear(conn, &concerned, now).await?;
         let heard = hear(conn, &account_news, self.livemode, now).await?;
         let appeared = settled.appeared.into_iter().chain(heard.appeared).collect();
         store::wake_waiting(conn, appeared, now).await?;

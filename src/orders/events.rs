@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::order::{HoldKind, Line, Origin, PaymentStatus, Ref, RefKind, Shipping};
 use super::state::{Details, HoldNews, MoneyFact, MoneyKind, News, Terms};
@@ -14,6 +15,9 @@ use crate::stripe::{
 
 /// The key of an object's metadata by which it names an order of ours, by id or number.
 pub const ORDER_ID: &str = "order_id";
+
+/// The key of a refund's metadata by which it names the request of ours that it was made for.
+pub const REFUND_REQUEST: &str = "refund_request";
 
 /// An event, read for what it says of an order.
 #[derive(Clone, Debug)]
@@ -34,6 +38,37 @@ pub struct OrderEvent {
     pub seed: Option<Seed>,
     /// Invoices and the PaymentIntents that pay them.
     pub links: Vec<Link>,
+    /// What it tells of objects that payments keep track of.
+    pub told: Vec<Told>,
+}
+
+/// What an event tells of an object that payments keep track of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A PaymentIntent has this status.
+    Intent {
+        /// `pi_…`
+        id: String,
+        /// As Stripe has it.
+        status: String,
+    },
+    /// A refund is so far.
+    Refund {
+        /// `re_…`
+        id: String,
+        /// Minor units.
+        amount: i64,
+        /// Of the amount.
+        currency: Currency,
+        /// As Stripe has it; none in very old versions.
+        status: Option<String>,
+        /// `duplicate`, `fraudulent`, `requested_by_customer` or `expired_uncaptured_charge`.
+        reason: Option<String>,
+        /// Why it failed.
+        failure: Option<String>,
+        /// The request of ours that it was made for.
+        request: Option<Uuid>,
+    },
 }
 
 /// An invoice and a PaymentIntent that pays it.
@@ -111,7 +146,8 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
         .chain(reference(RefKind::Invoice, invoice));
     let links = invoice.map(|invoice| link(invoice, &intent.id)).into_iter().collect();
     let news = News { hint, money: money.into_iter().collect(), details, ..News::default() };
-    Ok(OrderEvent { seed, links, ..read(event, refs, &intent.metadata, news) })
+    let told = vec![Told::Intent { id: intent.id.clone(), status: intent.status.clone() }];
+    Ok(OrderEvent { seed, links, told, ..read(event, refs, &intent.metadata, news) })
 }
 
 /// `charge.succeeded` and its like: only which charge belongs to which PaymentIntent, for disputes and refunds that
@@ -129,7 +165,9 @@ pub fn on_charge_refunded(event: &Event<'_>) -> Read {
     for refund in charge.refunds() {
         money.extend(refund_facts(refund)?);
     }
-    Ok(read(event, charge_refs(&charge), &charge.metadata, News { money, ..News::default() }))
+    let told = charge.refunds().iter().map(told).collect::<Result<_, _>>()?;
+    let news = News { money, ..News::default() };
+    Ok(OrderEvent { told, ..read(event, charge_refs(&charge), &charge.metadata, news) })
 }
 
 /// `refund.*` and `charge.refund.updated`: one refund, which may fail even after it succeeded.
@@ -138,7 +176,15 @@ pub fn on_refund(event: &Event<'_>) -> Read {
     let money = refund_facts(&refund)?;
     let refs = reference(RefKind::PaymentIntent, refund.payment_intent.as_ref())
         .chain(reference(RefKind::Charge, refund.charge.as_ref()));
-    Ok(read(event, refs, &refund.metadata, News { money, ..News::default() }))
+    // Once its money is counted, by whatever status, the refund itself holds nothing up any more.
+    let hold = request(&refund).map(|request| HoldNews {
+        kind: HoldKind::Refund,
+        source: request.to_string(),
+        reason: "a refund was asked for".to_owned(),
+        ended: Some(format!("Stripe has it: {}", refund.status.as_deref().unwrap_or("made"))),
+    });
+    let told = vec![told(&refund)?];
+    Ok(OrderEvent { told, ..read(event, refs, &refund.metadata, News { money, hold, ..News::default() }) })
 }
 
 /// `charge.dispute.*`: a hold from the first word to the last, and the money that moved.
@@ -255,6 +301,7 @@ fn read(
         news,
         seed: None,
         links: Vec::new(),
+        told: Vec::new(),
     }
 }
 
@@ -285,6 +332,22 @@ fn refund_facts(refund: &Refund) -> Result<Vec<MoneyFact>, NotACurrency> {
         facts.push(fact(MoneyKind::RefundReversed, &refund.id, refund.amount, currency));
     }
     Ok(facts)
+}
+
+fn request(refund: &Refund) -> Option<Uuid> {
+    refund.metadata.get(REFUND_REQUEST)?.parse().ok()
+}
+
+fn told(refund: &Refund) -> Result<Told, NotACurrency> {
+    Ok(Told::Refund {
+        id: refund.id.clone(),
+        amount: refund.amount,
+        currency: Currency::parse(&refund.currency)?,
+        status: refund.status.clone(),
+        reason: refund.reason.clone(),
+        failure: refund.failure_reason.clone(),
+        request: request(refund),
+    })
 }
 
 fn failure(intent: &PaymentIntent) -> Option<String> {
@@ -329,5 +392,6 @@ fn line(line: &InvoiceLine) -> Option<Line> {
         quantity,
         unit_amount: line.amount / quantity,
         amount: line.amount,
+        refunded: 0,
     })
 }

@@ -15,7 +15,9 @@ mod release;
 pub mod routes;
 mod settle;
 mod state;
+mod steer;
 mod store;
+mod take_payment;
 
 pub use order::{
     Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, Order, Origin, PaymentStatus, Ref, RefKind,
@@ -24,7 +26,9 @@ pub use order::{
 pub use release::release_holds;
 pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
 pub use state::{Consequence, MoneyKind};
+pub use steer::{LockedOrder, Step};
 pub use store::{
     FulfilmentMove, ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline,
     move_fulfilment,
 };
+pub use take_payment::{NewOrder, TakePayment};

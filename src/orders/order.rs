@@ -119,6 +119,8 @@ stored_as_text! {
         Review = "review",
         /// What arrived is not what was asked.
         AmountMismatch = "amount_mismatch",
+        /// A refund was asked for, and its news is not there yet.
+        Refund = "refund",
         /// All the money was to go back, but a refund failed: a person says whether the goods still go out.
         RefundFailed = "refund_failed",
         /// Another order seems to be the same purchase.
@@ -210,6 +212,8 @@ pub enum Cause {
     },
     /// A person.
     Operator(String),
+    /// A call to Stripe that a merchant or a browser asked for, by its idempotency key.
+    Call(String),
 }
 
 impl Cause {
@@ -220,6 +224,7 @@ impl Cause {
             Self::Event(_) => "event",
             Self::Attempt { .. } => "attempt",
             Self::Operator(_) => "operator",
+            Self::Call(_) => "call",
         }
     }
 
@@ -227,7 +232,7 @@ impl Cause {
     pub fn id(&self) -> String {
         match self {
             Self::Api(key) => key.to_string(),
-            Self::Event(id) | Self::Operator(id) => id.clone(),
+            Self::Event(id) | Self::Operator(id) | Self::Call(id) => id.clone(),
             Self::Attempt { fulfilment, attempt } => format!("{fulfilment}/{attempt}"),
         }
     }
@@ -259,6 +264,23 @@ pub struct Line {
     pub unit_amount: i64,
     /// Minor units for the line.
     pub amount: i64,
+    /// How many of them were taken back by refunds by line; those are not sent any more.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub refunded: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none(pieces: &i64) -> bool {
+    *pieces == 0
+}
+
+impl Line {
+    /// What of it is to be sent: none where all of it was taken back.
+    pub fn to_send(self) -> Option<Self> {
+        let quantity = self.quantity - self.refunded;
+        let amount = if self.refunded == 0 { self.amount } else { self.unit_amount * quantity };
+        (quantity > 0).then_some(Self { quantity, amount, refunded: 0, ..self })
+    }
 }
 
 /// Recipient and address, as Stripe and most shops have them. Any part may be unknown.
@@ -325,7 +347,7 @@ pub struct Order {
     /// The merchant's own notes.
     #[schema(value_type = std::collections::HashMap<String, String>)]
     pub metadata: serde_json::Map<String, serde_json::Value>,
-    /// What to send.
+    /// What was bought.
     pub lines: Vec<Line>,
     /// The Stripe objects that stand for it.
     pub refs: Vec<Ref>,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -15,8 +15,9 @@ use super::order::{Axis, Cause, Customer, Line, PaymentStatus, Ref, RefKind, Shi
 use super::settle::order_key;
 use super::state::Move;
 use super::store::{self, NewTransition, PlacedOrder};
+use super::take_payment::{NewOrder, TakePayment};
 use super::{SettleError, number};
-use crate::api::{Answer, ApiError, ApiKey, FieldError, IdempotencyKey};
+use crate::api::{Answer, ApiError, ApiKey, Claim, FieldError, IdempotencyKey};
 use crate::db;
 use crate::money::{Currency, Money};
 
@@ -51,6 +52,12 @@ pub struct PlaceOrder {
     #[serde(default)]
     #[schema(pattern = "^pi_")]
     payment_intent: Option<String>,
+    /// How Packline is to take the payment, if it is to.
+    #[serde(default)]
+    payment: Option<Value>,
+    /// Which connected account gets the money.
+    #[serde(default)]
+    destination: Option<Value>,
 }
 
 /// A line of a new order.
@@ -85,33 +92,157 @@ struct Checked {
     lines: Vec<Line>,
 }
 
-/// Places an order. Returns the answer, and whether it was given before.
-///
-/// # Errors
-/// 422 with the fields at fault; 409 where the number or the PaymentIntent belongs to another order, or the same
-/// idempotency key is still at work; 503 without a database.
-pub async fn place(
-    pool: &PgPool,
-    wake: WakeWaiting,
-    key: ApiKey,
-    idempotency: Option<IdempotencyKey>,
-    order: &PlaceOrder,
-    now: OffsetDateTime,
-) -> Result<(Answer, bool), ApiError> {
-    let checked = check::check(order).map_err(ApiError::invalid)?;
-    // Waking events can meet a batch that holds them; one of the two is then told to try again.
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match try_place(pool, wake, key, idempotency.as_ref(), order, &checked, now).await {
-            Err(Failure::Database(error)) if db::is_retryable(&error) && tries < 5 => {}
-            Err(Failure::Database(error)) => return Err(taken(&error, order).unwrap_or_else(|| error.into())),
-            Err(Failure::Answer(error)) => return Err(error),
-            Ok(answer) => return Ok(answer),
+/// What placing works with.
+#[derive(Clone, Copy)]
+pub struct Place<'p> {
+    /// The database.
+    pub pool: &'p PgPool,
+    /// Wakes what waits for the order.
+    pub wake: WakeWaiting,
+    /// Takes its payment.
+    pub take: &'p dyn TakePayment,
+    /// Who asks.
+    pub key: ApiKey,
+    /// Under which key.
+    pub idempotency: Option<&'p IdempotencyKey>,
+}
+
+/// An order that is in the database.
+struct Placed {
+    /// None only of an answer that was kept without it.
+    id: Option<Uuid>,
+    /// The answer, without what is told of the payment.
+    answer: Answer,
+    /// Whether it was given before.
+    is_replay: bool,
+}
+
+impl Place<'_> {
+    /// Places an order. Returns the answer, and whether it was given before.
+    ///
+    /// Where the payment is taken too, the order and what was asked of Stripe are committed before Stripe is called. A
+    /// repetition under the same key then finds the order and goes on, whatever happened to the first request.
+    ///
+    /// # Errors
+    /// 422 with the fields at fault; 409 where the number or the PaymentIntent belongs to another order, or the same
+    /// idempotency key is still at work; 503 without a database. What [`TakePayment::begin`] says.
+    pub async fn place(self, order: &PlaceOrder, now: OffsetDateTime) -> Result<(Answer, bool), ApiError> {
+        let checked = self.check(order)?;
+        let Placed { id, mut answer, is_replay } = self.try_until_placed(order, &checked, now).await?;
+        if let (Some(id), Some(_)) = (id, &order.payment) {
+            let payment = self.take.begin(id).await?;
+            let kept = answer.clone();
+            answer = with_payment(answer, payment);
+            if let (Some(idempotency), false) = (self.idempotency, is_replay) {
+                idempotency.keep(&mut *self.pool.acquire().await?, &kept, now).await?;
+            }
         }
+        Ok((answer, is_replay))
+    }
+
+    fn check(self, order: &PlaceOrder) -> Result<Checked, ApiError> {
+        let checked = check::check(order);
+        let payment_faults = match &order.payment {
+            Some(payment) => self.take.check(payment, order.destination.as_ref())?,
+            None => Vec::new(),
+        };
+        match checked {
+            Ok(checked) if payment_faults.is_empty() => Ok(checked),
+            Ok(_) => Err(ApiError::invalid(payment_faults)),
+            Err(mut faults) => {
+                faults.extend(payment_faults);
+                Err(ApiError::invalid(faults))
+            }
+        }
+    }
+
+    async fn try_until_placed(
+        self,
+        order: &PlaceOrder,
+        checked: &Checked,
+        now: OffsetDateTime,
+    ) -> Result<Placed, ApiError> {
+        // Waking events can meet a batch that holds them; one of the two is then told to try again.
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_place(order, checked, now).await {
+                Err(Failure::Database(error)) if db::is_retryable(&error) && tries < 5 => {}
+                Err(Failure::Database(error)) => {
+                    return Err(taken(&error, order).unwrap_or_else(|| error.into()));
+                }
+                Err(Failure::Answer(error)) => return Err(error),
+                Ok(placed) => return Ok(placed),
+            }
+        }
+    }
+
+    async fn try_place(
+        self,
+        order: &PlaceOrder,
+        checked: &Checked,
+        now: OffsetDateTime,
+    ) -> Result<Placed, Failure> {
+        let mut tx = self.pool.begin().await?;
+        let claim = match self.idempotency {
+            Some(idempotency) => idempotency.look_up(&mut tx).await.map_err(Failure::Answer)?,
+            None => Claim::New,
+        };
+        match claim {
+            Claim::New => {}
+            Claim::Answered(answer, id) => return Ok(Placed { id, answer, is_replay: true }),
+            Claim::Begun(id) => {
+                let answer = answer(&mut tx, id).await?;
+                return Ok(Placed { id: Some(id), answer, is_replay: false });
+            }
+        }
+
+        let id = Uuid::now_v7();
+        let number = order.number.clone().unwrap_or_else(number::random);
+        insert(&mut tx, id, &number, self.key, order, checked, now).await?;
+        let mut appeared = vec![order_key(&id.to_string()), order_key(&number)];
+        appeared.extend(payment_intent(order).as_ref().map(ToString::to_string));
+        if let Some(payment) = &order.payment {
+            let new = NewOrder {
+                id,
+                number: &number,
+                total: checked.total,
+                customer: &order.customer,
+                shipping: order.shipping.as_ref(),
+                payment,
+                destination: order.destination.as_ref(),
+            };
+            self.take.open(&mut tx, new, now).await.map_err(Failure::Answer)?;
+        }
+        (self.wake)(&mut tx, appeared, now).await?;
+
+        let answer = answer(&mut tx, id).await?;
+        match self.idempotency {
+            Some(idempotency) if order.payment.is_some() => idempotency.begin(&mut tx, id, now).await?,
+            Some(idempotency) => idempotency.keep(&mut tx, &answer, now).await?,
+            None => {}
+        }
+        tx.commit().await?;
+        tracing::info!(order.id = %id, order.number = %number, "order placed");
+        Ok(Placed { id: Some(id), answer, is_replay: false })
     }
 }
 
+async fn answer(conn: &mut PgConnection, id: Uuid) -> Result<Answer, Failure> {
+    let placed = store::load(conn, &[id]).await?;
+    let placed = placed.first().ok_or(sqlx::Error::RowNotFound)?;
+    let body = serde_json::to_string(placed).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    Ok(Answer { status: StatusCode::CREATED, body })
+}
+
+/// The answer with what is told of the payment. That is never kept: it has secrets in it.
+fn with_payment(answer: Answer, payment: Value) -> Answer {
+    let Ok(Value::Object(mut body)) = serde_json::from_str(&answer.body) else { return answer };
+    body.insert("payment".to_owned(), payment);
+    Answer { body: Value::Object(body).to_string(), ..answer }
+}
+
+#[derive(Debug)]
 enum Failure {
     Answer(ApiError),
     Database(sqlx::Error),
@@ -121,40 +252,6 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
-}
-
-async fn try_place(
-    pool: &PgPool,
-    wake: WakeWaiting,
-    key: ApiKey,
-    idempotency: Option<&IdempotencyKey>,
-    order: &PlaceOrder,
-    checked: &Checked,
-    now: OffsetDateTime,
-) -> Result<(Answer, bool), Failure> {
-    let mut tx = pool.begin().await?;
-    if let Some(idempotency) = idempotency
-        && let Some(answer) = idempotency.claim(&mut tx).await.map_err(Failure::Answer)?
-    {
-        return Ok((answer, true));
-    }
-
-    let id = Uuid::now_v7();
-    let number = order.number.clone().unwrap_or_else(number::random);
-    insert(&mut tx, id, &number, key, order, checked, now).await?;
-    let mut appeared = vec![order_key(&id.to_string()), order_key(&number)];
-    appeared.extend(payment_intent(order).as_ref().map(ToString::to_string));
-    wake(&mut tx, appeared, now).await?;
-
-    let placed = store::load(&mut tx, &[id]).await?;
-    let body = serde_json::to_string(&placed[0]).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    let answer = Answer { status: StatusCode::CREATED, body };
-    if let Some(idempotency) = idempotency {
-        idempotency.keep(&mut tx, &answer, now).await?;
-    }
-    tx.commit().await?;
-    tracing::info!(order.id = %id, order.number = %number, "order placed");
-    Ok((answer, false))
 }
 
 async fn insert(

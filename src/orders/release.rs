@@ -31,7 +31,7 @@ pub async fn release_holds(
 
     let cause = Cause::Operator(by.to_owned());
     let saved = Saved { before, after: &released.after, success_at: None };
-    store::save(conn, &[saved], &HashMap::new(), now).await?;
+    store::save(conn, &[saved], &HashMap::new(), by, now).await?;
     let moves = released.moves.into_iter();
     let transitions: Vec<_> =
         moves.map(|moved| NewTransition { order_id, moved, cause: cause.clone() }).collect();

@@ -11,8 +11,8 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use uuid::Uuid;
 
 pub use super::place::WakeWaiting;
-use super::place::{self, PlaceOrder};
-use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, find, list, load};
+use super::place::{Place, PlaceOrder};
+use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, TakePayment, find, list, load};
 use crate::api::{
     ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, QueryFaults,
     method_not_allowed, read_body, read_json,
@@ -50,11 +50,13 @@ async fn place_order(
     pool: web::Data<PgPool>,
     clock: web::Data<Clock>,
     wake: web::Data<WakeWaiting>,
+    take: web::Data<dyn TakePayment>,
 ) -> Result<HttpResponse, ApiError> {
     let body = read_body(body).await?;
     let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/orders", &body)?;
     let order: PlaceOrder = read_json(&body)?;
-    let (answer, is_replay) = place::place(&pool, **wake, key, idempotency, &order, clock.now()).await?;
+    let place = Place { pool: &pool, wake: **wake, take: &**take, key, idempotency: idempotency.as_ref() };
+    let (answer, is_replay) = place.place(&order, clock.now()).await?;
     Ok(answer.into_response(is_replay))
 }
 
@@ -62,17 +64,29 @@ async fn place_order(
 #[utoipa::path(
     get, path = "/v1/orders/{name}", tag = "orders", security(("api_key" = [])),
     params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
-    responses((status = 200, description = "The order.", body = Order), CommonFaults, NamedFaults)
+    responses((status = 200, description = "The order.", body = ShownOrder), CommonFaults, NamedFaults)
 )]
 async fn show_order(
     _: ApiKey,
     name: web::Path<String>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<Order>, ApiError> {
+    take: web::Data<dyn TakePayment>,
+) -> Result<web::Json<ShownOrder>, ApiError> {
     let mut conn = pool.acquire().await?;
     let missing = || ApiError::not_found(format!("no order has the id, number or Stripe object {name:?}"));
     let id = find(&mut conn, &name).await?.ok_or_else(missing)?;
-    load(&mut conn, &[id]).await?.pop().map(web::Json).ok_or_else(missing)
+    let order = load(&mut conn, &[id]).await?.pop().ok_or_else(missing)?;
+    let payment = take.describe(&mut conn, &[id]).await?.remove(&id);
+    Ok(web::Json(ShownOrder { order, payment }))
+}
+
+/// An order, with what is known of its payment where Packline takes it.
+#[derive(Serialize, ToSchema)]
+struct ShownOrder {
+    #[serde(flatten)]
+    order: Order,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize, IntoParams)]

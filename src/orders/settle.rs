@@ -135,7 +135,7 @@ pub async fn settle(
         })
         .filter(Saved::is_change)
         .collect();
-    store::save(conn, &changed, &batch.money_events, now).await?;
+    store::save(conn, &changed, &batch.money_events, store::BY_EVENT, now).await?;
     store::insert_transitions(conn, &batch.transitions, now).await?;
     settled.consequences = batch.consequences;
     Ok(settled)

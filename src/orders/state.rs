@@ -74,6 +74,8 @@ pub struct OrderFacts {
     pub origin: Origin,
     /// What is asked.
     pub total: Money,
+    /// What was asked to be captured, where that is less than the total; minor units.
+    pub to_capture: Option<i64>,
     /// The payment axis.
     pub payment: PaymentStatus,
     /// The fulfilment axis.
@@ -301,6 +303,8 @@ impl OrderFacts {
                 };
                 (HoldState::Open { reason: news.reason.clone() }, opened)
             }
+            // A refund's hold is opened when it is asked for here; one that was asked for elsewhere has none to end.
+            (None, Some(_)) if news.kind == HoldKind::Refund => return None,
             (before @ (None | Some(HoldState::Open { .. })), Some(because)) => {
                 let reason = match before {
                     Some(HoldState::Open { reason }) => reason.clone(),

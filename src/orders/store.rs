@@ -10,7 +10,9 @@ mod refs;
 use std::str::FromStr;
 
 pub(super) use adopted::{AdoptedOrder, insert_adopted};
-pub(super) use facts::{NewTransition, Saved, insert_transitions, load_facts_for_update, save};
+pub(super) use facts::{
+    BY_API, BY_EVENT, NewTransition, Saved, insert_transitions, load_facts_for_update, save,
+};
 pub use fulfilment::{FulfilmentMove, move_fulfilment};
 pub(super) use placed::{PlacedOrder, insert_placed};
 pub use read::{ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline};

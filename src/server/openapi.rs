@@ -6,7 +6,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::health;
 use crate::api::ErrorBody;
-use crate::{connect, orders, webhooks};
+use crate::{connect, orders, payments, webhooks};
 
 /// The description of the service itself; the features' own are merged into it.
 #[derive(OpenApi)]
@@ -17,8 +17,9 @@ use crate::{connect, orders, webhooks};
     modifiers(&Keys),
     tags(
         (name = "orders", description = "For the merchant's back end."),
+        (name = "payments", description = "Capturing, calling off and refunding, for the merchant's back end."),
         (name = "connect", description = "Connected accounts, for the platform's back end."),
-        (name = "browsers", description = "Where the browsers of accounts' owners come by; addresses that Packline made."),
+        (name = "browsers", description = "Where browsers come by: those of customers with a checkout token, those of accounts' owners with an address."),
         (name = "webhooks", description = "For Stripe."),
         (name = "operation", description = "For whoever runs the service."),
     )
@@ -35,6 +36,11 @@ impl Modify for Keys {
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("plk_…").description(Some(text));
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("api_key", SecurityScheme::Http(key.build()));
+        let text =
+            "Placing an order with a payment makes one; so does `POST /v1/orders/{name}/checkout_tokens`.";
+        let token =
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("plc_…").description(Some(text));
+        components.add_security_scheme("checkout_token", SecurityScheme::Http(token.build()));
     }
 }
 
@@ -43,6 +49,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let mut whole = Service::openapi();
     for part in [
         orders::routes::Described::openapi(),
+        payments::routes::Described::openapi(),
         connect::routes::Described::openapi(),
         webhooks::Described::openapi(),
         health::Described::openapi(),

@@ -123,12 +123,14 @@ pub(super) enum Base {
 }
 
 impl Client {
-    /// A client with the usual patience.
+    /// A client with the usual patience, but for what the configuration says.
     ///
     /// # Errors
     /// See [`CannotCall`].
     pub fn new(config: &StripeConfig) -> Result<Self, CannotCall> {
-        Self::with_patience(config, Patience::default())
+        let patience =
+            Patience { timeout: config.timeout, first_delay: config.retry_base, ..Patience::default() };
+        Self::with_patience(config, patience)
     }
 
     /// A client with a patience of its own, for tests.
@@ -301,7 +303,8 @@ fn log(request: &Request<'_>, attempt: u32, took: Duration, answer: &Result<Answ
     match answer {
         Ok(answer) => {
             let (status, request_id) = (answer.status, answer.request_id.as_deref());
-            if status < 400 {
+            // A decline is an answer like another.
+            if status < 400 || status == 402 {
                 tracing::info!(
                     stripe.request.id = request_id,
                     stripe.account = account,

@@ -15,6 +15,7 @@ use crate::connect::Platform;
 use crate::db;
 use crate::fulfilment::FulfilmentWorker;
 use crate::inbox::Applier;
+use crate::payments::Resumer;
 
 pub use wake::Wake;
 
@@ -30,12 +31,13 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts the inbox worker, the fulfilment worker where there is a provider, and the one that looks at connected
-    /// accounts where Stripe can be called.
+    /// Starts the inbox worker, the fulfilment worker where there is a provider, and where Stripe can be called the one
+    /// that finds out what became of calls, and the one that looks at connected accounts.
     pub fn start(
         pool: &PgPool,
         applier: Applier,
         fulfilment: Option<FulfilmentWorker>,
+        resumer: Option<Resumer>,
         accounts: Option<Platform>,
     ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -45,6 +47,11 @@ impl Workers {
         if let Some(worker) = fulfilment {
             let woken = wake.on(db::FULFILMENTS_CHANNEL);
             tasks.spawn(run("fulfilment", stop.clone(), woken, async move || worker.run_once().await));
+        }
+        if let Some(worker) = resumer {
+            // Nothing wakes it: its work is due by time.
+            let woken = std::sync::Arc::default();
+            tasks.spawn(run("payments", stop.clone(), woken, async move || worker.run_once().await));
         }
         if let Some(platform) = accounts {
             // Events make accounts due; what nobody announced is found by polling.

@@ -43,7 +43,7 @@ const triggers = [
 ];
 
 try {
-  const [, api] = await programs.start(packline, ["fake-stripe", "--port", "0"], /Local Stripe at (http:\S+),/);
+  const [, api] = await programs.start(packline, ["fake-stripe", "--listen", "127.0.0.1:0"], /Local Stripe at (http:\S+),/);
   const at = ["--api-base", api];
   const secret = programs.run(stripe, ["listen", "--print-secret", "--all-snapshot", "--skip-update", ...at]).trim();
   assert.match(secret, /^whsec_/);

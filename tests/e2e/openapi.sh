@@ -36,7 +36,7 @@ start() {
   found=$match
 }
 
-start stripe 'http://127\.0\.0\.1:[0-9]+' "$packline" fake-stripe --port 0 --seed 7
+start stripe 'http://127\.0\.0\.1:[0-9]+' "$packline" fake-stripe --listen 127.0.0.1:0 --seed 7
 export STRIPE_API_BASE=$found STRIPE_SECRET_KEY=sk_test_fuzz STRIPE_CONNECT_CLIENT_ID=ca_fuzz STRIPE_RATE_LIMIT=1000
 export STRIPE_WEBHOOK_SECRET=whsec_fuzz STRIPE_CONNECT_WEBHOOK_SECRET=whsec_fuzz_connect
 export PACKLINE_DATA_DIR=$folder/data PACKLINE_LISTEN=127.0.0.1:0 FULFILMENT_PROVIDER=log

@@ -26,7 +26,7 @@ await once(shop, "listening");
 const hook = `http://127.0.0.1:${shop.address().port}`;
 
 try {
-  const [, port] = await programs.start(packline, ["fake-stripe", "--port", "0"], /Local Stripe at http:\/\/127\.0\.0\.1:(\d+),/);
+  const [, port] = await programs.start(packline, ["fake-stripe", "--listen", "127.0.0.1:0"], /Local Stripe at http:\/\/127\.0\.0\.1:(\d+),/);
   const connect = (key, options = {}) => new Stripe(key, { host: "127.0.0.1", port, protocol: "http", telemetry: false, ...options });
   const stripe = connect("sk_test_local");
   const control = (path, body) =>

@@ -74,7 +74,7 @@ def check(base, hook):
 
 shop = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop)
 threading.Thread(target=shop.serve_forever, daemon=True).start()
-fake = subprocess.Popen([packline, "fake-stripe", "--port", "0"], stdout=subprocess.PIPE, text=True)
+fake = subprocess.Popen([packline, "fake-stripe", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
 try:
     base = re.search(r"http://127\.0\.0\.1:\d+", fake.stdout.readline()).group()
     check(base, f"http://127.0.0.1:{shop.server_port}/")

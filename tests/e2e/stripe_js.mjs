@@ -16,7 +16,7 @@ const programs = new Programs(folder("js"), {});
 let page, shop, browser;
 
 try {
-  const [, base, port] = await programs.start(packline, ["fake-stripe", "--port", "0"], /Local Stripe at (http:\/\/127\.0\.0\.1:(\d+)),/);
+  const [, base, port] = await programs.start(packline, ["fake-stripe", "--listen", "127.0.0.1:0"], /Local Stripe at (http:\/\/127\.0\.0\.1:(\d+)),/);
   const stripe = new Stripe("sk_test_local", { host: "127.0.0.1", port, protocol: "http", telemetry: false });
 
   shop = createServer((_, response) => {

@@ -19,6 +19,8 @@ mod fulfilment;
 mod limits;
 mod openapi;
 mod orders;
+#[cfg(feature = "fake-stripe")]
+mod payments;
 mod poison;
 mod process;
 mod queries;

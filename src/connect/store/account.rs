@@ -22,8 +22,6 @@ pub(in crate::connect) struct NewAccountRow<'a> {
     pub commission: DefaultCommission,
     pub create_key: &'a str,
     pub api_key_id: Uuid,
-    /// The request's idempotency key and the hash of what was asked under it.
-    pub request: Option<(&'a str, &'a [u8])>,
 }
 
 /// Writes it, before Stripe is called. The worker asks again at `next_look_at` if nothing was recorded by then.
@@ -33,15 +31,13 @@ pub(in crate::connect) async fn insert_account(
     next_look_at: OffsetDateTime,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let (request_key, request_hash) = account.request.unzip();
     sqlx::query!(
         "
         insert into connected_accounts (
           id, reference, livemode, joined_by, state, country, email, business_type, card_payments, metadata, fee_fixed,
-          fee_currency, fee_basis_points, create_key, api_key_id, request_key, request_hash, next_look_at, created_at,
-          updated_at
+          fee_currency, fee_basis_points, create_key, api_key_id, next_look_at, created_at, updated_at
         )
-        values ($1, $2, $3, 'onboarding', 'creating', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $17)
+        values ($1, $2, $3, 'onboarding', 'creating', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
         ",
         account.id,
         account.reference,
@@ -56,34 +52,12 @@ pub(in crate::connect) async fn insert_account(
         i32::from(account.commission.basis_points),
         account.create_key,
         account.api_key_id,
-        request_key,
-        request_hash,
         next_look_at,
         now,
     )
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// The account that a request asked for before, with the hash of what it asked.
-pub(in crate::connect) async fn find_requested(
-    conn: &mut PgConnection,
-    api_key_id: Uuid,
-    request_key: &str,
-) -> sqlx::Result<Option<(Uuid, Vec<u8>)>> {
-    let row = sqlx::query!(
-        r#"
-        select id, request_hash as "request_hash!"
-        from connected_accounts
-        where api_key_id = $1 and request_key = $2
-        "#,
-        api_key_id,
-        request_key,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| (row.id, row.request_hash)))
 }
 
 /// Records that Stripe made it. An event may have told it before, and more: then only the name is written.

@@ -206,6 +206,7 @@ const DEBITS: &[Debit] = &[
     debit(&[], SEPA, "DE89370400440532013000", None, SOON),
     debit(&["successDelayed_at"], SEPA, "AT321904300235473204", None, LATER),
     debit(&["sepaDebit_fails", "failed_at"], SEPA, "AT861904300235473202", NO_FUNDS, SOON),
+    debit(&[], SEPA, "DE62370400440532013001", NO_FUNDS, SOON),
     debit(&["failedDelayed_at"], SEPA, "AT051904300235473205", NO_FUNDS, LATER),
     debit(&["usBankAccount", "usBankAccount_success"], ACH, "000123456789", None, SOON),
     debit(&["usBankAccount_processing"], ACH, "000000000009", None, LATER),

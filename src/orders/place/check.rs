@@ -45,6 +45,15 @@ pub(super) fn check(order: &PlaceOrder) -> Result<Checked, Vec<FieldError>> {
     }
     faults.stripe_id("customer.stripe_customer", order.customer.stripe_customer.as_deref(), "cus_");
     faults.stripe_id("payment_intent", order.payment_intent.as_deref(), "pi_");
+    if order.payment.is_some() && order.payment_intent.is_some() {
+        faults.add(
+            "payment_intent",
+            "give either a PaymentIntent of your own, or payment to have one made".to_owned(),
+        );
+    }
+    if order.payment.is_none() && order.destination.is_some() {
+        faults.add("destination", "give payment too: the destination is set on its PaymentIntent".to_owned());
+    }
     faults.shipping(order);
     faults.metadata(order);
 
@@ -107,6 +116,7 @@ impl Faults {
             quantity: line.quantity,
             unit_amount: line.unit_amount,
             amount,
+            refunded: 0,
         })
     }
 

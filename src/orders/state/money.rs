@@ -98,7 +98,7 @@ impl OrderFacts {
             return false;
         }
         if self.is_invoice() {
-            return self.arrived_amount() >= i128::from(self.total.amount);
+            return self.arrived_amount() >= self.asked();
         }
         self.makes_up_total(MoneyKind::Captured) || self.makes_up_total(MoneyKind::InvoicePaid)
     }
@@ -110,14 +110,15 @@ impl OrderFacts {
             let got = Money { amount: foreign.amount, currency: foreign.currency };
             return Some(format!("{} paid {got}, the order asks {}", foreign.stripe_id, self.total));
         }
-        let is_right = match self.arrived_amount().cmp(&i128::from(self.total.amount)) {
+        let is_right = match self.arrived_amount().cmp(&self.asked()) {
             Ordering::Equal => true,
             // The rest of the invoice may still come.
             Ordering::Less => self.has_invoice && self.of_kind(MoneyKind::InvoicePaid).next().is_none(),
             Ordering::Greater => self.is_invoice(),
         };
         let got = Money { amount: self.amount_paid(), currency: self.total.currency };
-        (!is_right).then(|| format!("{got} arrived, the order asks {}", self.total))
+        let asked = Money { amount: clamp(self.asked()), currency: self.total.currency };
+        (!is_right).then(|| format!("{got} arrived, the order asks {asked}"))
     }
 
     /// All the money was to go back, but a refund failed: the customer neither has it nor expects the goods.
@@ -145,7 +146,7 @@ impl OrderFacts {
     /// Whether some of the payments of a kind are together exactly what was asked: so that one payment too many, heard
     /// early, does not hide that the order is paid.
     fn makes_up_total(&self, kind: MoneyKind) -> bool {
-        let asked = i128::from(self.total.amount);
+        let asked = self.asked();
         let mut sums = BTreeSet::from([0]);
         for amount in self.greatest(kind).into_values() {
             let more: Vec<i128> =
@@ -153,6 +154,11 @@ impl OrderFacts {
             sums.extend(more);
         }
         sums.contains(&asked)
+    }
+
+    /// What must arrive: the total, or the part of it that was asked to be captured.
+    fn asked(&self) -> i128 {
+        i128::from(self.to_capture.unwrap_or(self.total.amount))
     }
 
     fn sum(&self, kind: MoneyKind) -> i128 {

@@ -19,6 +19,7 @@ fn order(origin: Origin) -> OrderFacts {
         fulfilment: FulfilmentStatus::None,
         money: BTreeSet::new(),
         holds: BTreeMap::new(),
+        to_capture: None,
         has_invoice: origin == Origin::Invoice,
         details: Details::default(),
         learnt: None,

@@ -14,8 +14,10 @@ use super::stored;
 use crate::money::{Currency, Money};
 use crate::stripe::Metadata;
 
-/// Who ended a hold, as the table has it, where it was not a person.
-const BY_EVENT: &str = "event";
+/// Who opened or ended a hold, as the table has it, where it was an event.
+pub(crate) const BY_EVENT: &str = "event";
+/// And where it was a merchant's call.
+pub(crate) const BY_API: &str = "api";
 
 /// Loads orders and locks them until the transaction ends.
 pub(crate) async fn load_facts_for_update(
@@ -29,7 +31,7 @@ pub(crate) async fn load_facts_for_update(
     let rows = sqlx::query!(
         r#"
         select
-          id, origin, currency, amount_total, payment_status, fulfilment_status, stripe_customer, customer_email,
+          id, origin, currency, amount_total, amount_to_capture, payment_status, fulfilment_status, stripe_customer, customer_email,
           customer_name, shipping as "shipping: Json<Shipping>",
           exists (select from order_refs where order_id = orders.id and kind = 'invoice') as "has_invoice!"
         from orders
@@ -48,6 +50,7 @@ pub(crate) async fn load_facts_for_update(
             id: row.id,
             origin: stored(&row.origin)?,
             total,
+            to_capture: row.amount_to_capture,
             payment: stored(&row.payment_status)?,
             fulfilment: stored(&row.fulfilment_status)?,
             money: BTreeSet::new(),
@@ -96,7 +99,7 @@ pub(crate) async fn load_facts_for_update(
             (Some(by), because) => HoldState::Released {
                 reason,
                 because: because.unwrap_or_default(),
-                by: Some(by).filter(|by| by != BY_EVENT),
+                by: Some(by).filter(|by| by != BY_EVENT && by != BY_API),
             },
             (None, _) => HoldState::Open { reason },
         };
@@ -125,11 +128,12 @@ impl Saved<'_> {
 }
 
 /// Saves what a batch changed: orders, money, holds, what an invoice taught. The fulfilment axis is not saved here: the
-/// consequences move it.
+/// consequences move it. `by` is who opens and ends the holds, as the table has it, where a person does not.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     orders: &[Saved<'_>],
     money_events: &HashMap<(&'static str, String, i64), String>,
+    by: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     if orders.is_empty() {
@@ -137,7 +141,7 @@ pub(crate) async fn save(
     }
     update_orders(conn, orders, now).await?;
     insert_money(conn, orders, money_events, now).await?;
-    upsert_holds(conn, orders, now).await?;
+    upsert_holds(conn, orders, by, now).await?;
     insert_lines(
         conn,
         orders
@@ -170,6 +174,7 @@ async fn update_orders(
     let names: Vec<Option<&str>> = after().map(|order| order.details.name.as_deref()).collect();
     let shippings: Vec<Option<Json<&Shipping>>> =
         after().map(|order| order.details.shipping.as_ref().map(Json)).collect();
+    let to_capture: Vec<Option<i64>> = after().map(|order| order.to_capture).collect();
     let metadata: Vec<Option<Json<&Metadata>>> =
         after().map(|order| order.learnt.as_ref().map(|terms| Json(&terms.metadata))).collect();
     sqlx::query!(
@@ -189,13 +194,15 @@ async fn update_orders(
           customer_name = new.customer_name,
           shipping = new.shipping,
           metadata = coalesce(new.metadata, orders.metadata),
+          amount_to_capture = new.amount_to_capture,
           updated_at = $15
         from unnest(
           $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::int[],
-          $9::bool[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::jsonb[], $16::jsonb[]
+          $9::bool[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::jsonb[], $16::jsonb[],
+          $17::bigint[]
         ) as new (
           id, origin, amount_total, currency, payment_status, amount_paid, amount_refunded, open_holds, is_paid,
-          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping, metadata
+          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping, metadata, amount_to_capture
         )
         where orders.id = new.id
         ",
@@ -215,6 +222,7 @@ async fn update_orders(
         &shippings as &[Option<Json<&Shipping>>],
         now,
         &metadata as &[Option<Json<&Metadata>>],
+        &to_capture as &[Option<i64>],
     )
     .execute(conn)
     .await?;
@@ -277,6 +285,7 @@ async fn insert_money(
 async fn upsert_holds(
     conn: &mut PgConnection,
     orders: &[Saved<'_>],
+    opened_by: &str,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let changed: Vec<_> = orders
@@ -302,7 +311,7 @@ async fn upsert_holds(
         changed.iter().map(|(_, _, state)| match state {
             HoldState::Open { reason } => (reason.as_str(), None, None),
             HoldState::Released { reason, because, by } => {
-                (reason.as_str(), Some(because.as_str()), Some(by.as_deref().unwrap_or(BY_EVENT)))
+                (reason.as_str(), Some(because.as_str()), Some(by.as_deref().unwrap_or(opened_by)))
             }
         })
     };
@@ -332,7 +341,7 @@ async fn upsert_holds(
         &reasons as &[&str],
         &endings as &[Option<&str>],
         now,
-        BY_EVENT,
+        opened_by,
         &enders as &[Option<&str>],
     )
     .execute(conn)

@@ -20,7 +20,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
     let mut lines: HashMap<Uuid, Vec<Line>> = HashMap::new();
     let rows = sqlx::query!(
         "
-        select order_id, sku, description, quantity, unit_amount, amount
+        select order_id, sku, description, quantity, unit_amount, amount, quantity_refunded
         from order_lines
         where order_id = any($1)
         order by order_id, position
@@ -36,6 +36,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
             quantity: row.quantity,
             unit_amount: row.unit_amount,
             amount: row.amount,
+            refunded: row.quantity_refunded,
         };
         lines.entry(row.order_id).or_default().push(line);
     }

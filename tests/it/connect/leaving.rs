@@ -106,3 +106,33 @@ async fn a_payment_goes_only_to_an_account_that_can_take_it() {
     shop.hear().await;
     assert!(matches!(judge(&shop, false, &account, None, "gbp").await, Err(Obstacle::NotConnected { .. })));
 }
+
+#[tokio::test]
+async fn an_order_names_a_destination_and_carries_its_fee_to_stripe() {
+    let shop = Shop::start().await;
+    let account = ready(&shop, "driver-7").await;
+    let order = |account: &str| {
+        serde_json::json!({
+            "currency": "gbp", "lines": [{ "sku": "RIDE", "quantity": 1, "unit_amount": 2000 }],
+            "payment": { "mode": "client" }, "destination": { "account": account }
+        })
+    };
+
+    let placed = shop.app.place_order(&order(&account)).await;
+
+    let shown = shop.app.order(placed["id"].as_str().unwrap()).await;
+    let intent = shown["payment"]["payment_intent"].as_str().unwrap();
+    let url = format!("{}/v1/payment_intents/{intent}", shop.stripe.base());
+    let seen = shop.app.client.get(url).bearer_auth("sk_test_connect").send().await.unwrap();
+    let seen: Value = seen.json().await.unwrap();
+    assert_eq!(seen["transfer_data"]["destination"], account.as_str(), "{shown}");
+    assert_eq!(seen["application_fee_amount"], 240);
+    shop.control_account(&account, "deauthorize").await;
+    shop.hear().await;
+    for gone in [account.as_str(), "acct_unknown"] {
+        let refused = shop.app.post_order(&order(gone), None).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let refused: Value = refused.json().await.unwrap();
+        assert_eq!(refused["error"]["fields"][0]["field"], "destination.account", "{refused}");
+    }
+}

@@ -4,7 +4,7 @@ use crate::support::{Process, TestDatabase};
 
 #[actix_web::test]
 async fn it_serves_until_it_is_told_to_stop() {
-    let mut stripe = Process::spawn(&["fake-stripe", "--port", "0"], &[]);
+    let mut stripe = Process::spawn(&["fake-stripe", "--listen", "127.0.0.1:0"], &[]);
     let base = stripe.base().await;
 
     let client = packline::http_client::builder().build().unwrap();

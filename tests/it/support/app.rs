@@ -51,17 +51,28 @@ impl TestApp {
 
     /// A service that reaches its database by another URL than the test does.
     pub async fn start_through(database: TestDatabase, url: &str) -> Self {
-        Self::start_whole(database, url, None).await
+        Self::start_configured(database, url, Clock::manual(), None, Vec::new()).await
     }
 
     /// A service that calls a Stripe.
     pub async fn start_calling(stripe: StripeConfig) -> Self {
-        let database = TestDatabase::create().await;
-        let url = database.url.clone();
-        Self::start_whole(database, &url, Some(stripe)).await
+        Self::start_with_stripe(Clock::manual(), stripe, Vec::new()).await
     }
 
-    async fn start_whole(database: TestDatabase, url: &str, stripe: Option<StripeConfig>) -> Self {
+    /// A service that takes payments by a Stripe, and lets pages of these origins pay.
+    pub async fn start_with_stripe(clock: Clock, stripe: StripeConfig, origins: Vec<String>) -> Self {
+        let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_configured(database, &url, clock, Some(stripe), origins).await
+    }
+
+    async fn start_configured(
+        database: TestDatabase,
+        url: &str,
+        clock: Clock,
+        stripe: Option<StripeConfig>,
+        cors_origins: Vec<String>,
+    ) -> Self {
         let secret =
             |label: &str, secret: &str| LabelledSecret { label: label.into(), secret: Secret::new(secret) };
         let serve = ServeConfig {
@@ -71,10 +82,9 @@ impl TestApp {
             livemode: false,
             stripe,
             public_url: None,
-            cors_origins: Vec::new(),
+            cors_origins,
             shutdown_grace: Duration::from_secs(5),
         };
-        let clock = Clock::manual();
         let app = App::start(url, Roles { serve: Some(serve), work: None }, clock.clone()).unwrap();
         let pool = db::connect(&database.url, "packline-test", 8).unwrap();
         let mut conn = pool.acquire().await.unwrap();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use packline::db;
 use packline::db::cluster::{Cluster, ClusterSettings};
+use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
@@ -90,7 +91,7 @@ async fn admin() -> PgConnection {
 /// Made once for each set of migrations; test processes that start together take turns.
 async fn make_template() -> String {
     let versions: Vec<_> = db::MIGRATIONS.iter().map(|migration| hex::encode(&migration.checksum)).collect();
-    let name = format!("packline_template_{}", &hex::encode(versions.join("").as_bytes())[..24]);
+    let name = format!("packline_template_{}", &hex::encode(Sha256::digest(versions.join("")))[..24]);
     let mut admin = admin().await;
     sqlx::query("select pg_advisory_lock(7305)").execute(&mut admin).await.unwrap();
     drop_left_behind(&mut admin).await;

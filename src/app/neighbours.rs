@@ -1,0 +1,57 @@
+//! Where features of one level meet: payments ask fulfilment and connected accounts, and know neither.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use sqlx::PgConnection;
+
+use crate::api::{ApiError, FieldError};
+use crate::connect::Obstacle;
+use crate::money::Money;
+use crate::payments::{Commission, Deal, Destinations, Follow, Neighbours};
+use crate::{connect, fulfilment, inbox};
+
+/// What payments need of features that they do not know, in a mode of Stripe's.
+pub fn neighbours(livemode: bool) -> Neighbours {
+    let follow: Follow =
+        |conn, consequences, now| Box::pin(async move { fulfilment::follow(conn, &consequences, now).await });
+    Neighbours { wake: inbox::wake_waiting, follow, destinations: Some(Arc::new(Accounts { livemode })) }
+}
+
+/// The connected accounts, as payments see them.
+struct Accounts {
+    livemode: bool,
+}
+
+impl Destinations for Accounts {
+    fn deal<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        account: &'a str,
+        commission: Option<Commission>,
+        total: Money,
+    ) -> BoxFuture<'a, Result<Deal, ApiError>> {
+        Box::pin(async move {
+            let asked = commission.map(theirs);
+            let found = connect::destination(conn, self.livemode, account, asked, total).await?;
+            let found = found.map_err(|obstacle| {
+                let field = match obstacle {
+                    Obstacle::FeeCurrency { .. } => "destination.commission",
+                    _ => "destination.account",
+                };
+                ApiError::invalid(vec![FieldError::new(field, obstacle.to_string())])
+            })?;
+            let connect::Commission { fixed, basis_points } = found.commission;
+            let commission = Commission { fixed, basis_points };
+            Ok(Deal { account: found.stripe_id, commission, fee: found.fee })
+        })
+    }
+
+    fn fee(&self, commission: Commission, captured: i64) -> i64 {
+        theirs(commission).fee(captured)
+    }
+}
+
+fn theirs(commission: Commission) -> connect::Commission {
+    connect::Commission { fixed: commission.fixed, basis_points: commission.basis_points }
+}

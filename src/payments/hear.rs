@@ -1,0 +1,89 @@
+//! What events tell of intents and refunds, kept beside what was asked: the rows that pages and people look at. Orders
+//! are moved elsewhere, by the same events, in the same transaction.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::payment::RefundState;
+use super::store::{self, RefundOfStripe};
+use crate::orders::events::{OrderEvent, Told};
+
+/// Keeps what a batch of events tells, each with the order that it concerns.
+///
+/// # Errors
+/// The database's; nothing may be committed then.
+pub async fn hear(
+    conn: &mut PgConnection,
+    events: &[(Uuid, &OrderEvent)],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    for (order, event) in events {
+        for told in &event.told {
+            match told {
+                Told::Intent { id, status } => {
+                    store::hear_intents(conn, &[(*order, id.as_str(), status.as_str())], now).await?;
+                }
+                Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn hear_refund(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    told: &Told,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let Told::Refund { id, amount, currency, status, reason, failure: why, request } = told else {
+        return Ok(());
+    };
+    let state = refund_state(status.as_deref());
+    let problem = failure(status.as_deref(), why.as_deref());
+    if let Some(known) = store::find_refund(conn, order_id, id, *request).await? {
+        let moved = store::mark_refund(conn, known, state, Some(id), problem.as_deref(), now).await?;
+        if moved
+            && is_off(state)
+            && let Some(lines) = store::load_refund(conn, known).await?.lines
+        {
+            store::add_refunded_pieces(conn, order_id, &lines, -1).await?;
+        }
+        return Ok(());
+    }
+    let reason = reason.as_deref().filter(|reason| REASONS.contains(reason));
+    let told = RefundOfStripe {
+        order_id,
+        stripe_id: id,
+        amount: *amount,
+        currency: currency.as_str(),
+        reason,
+        state,
+        problem: problem.as_deref(),
+    };
+    if *amount > 0 { store::insert_refund_of_stripe(conn, &told, now).await } else { Ok(()) }
+}
+
+/// The reasons that the table knows; Stripe may add some.
+const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "expired_uncaptured_charge"];
+
+/// Our word for Stripe's status of a refund. Very old versions tell none: it is made.
+pub(super) fn refund_state(status: Option<&str>) -> RefundState {
+    match status {
+        Some("succeeded") | None => RefundState::Succeeded,
+        Some("failed") => RefundState::Failed,
+        Some("canceled") => RefundState::Cancelled,
+        Some(_) => RefundState::Pending,
+    }
+}
+
+/// Why a refund failed, for people.
+pub(super) fn failure(status: Option<&str>, why: Option<&str>) -> Option<String> {
+    (status == Some("failed")).then(|| format!("Stripe: {}", why.unwrap_or("the refund failed")))
+}
+
+/// Whether the money stays.
+pub(super) fn is_off(state: RefundState) -> bool {
+    matches!(state, RefundState::Failed | RefundState::Cancelled | RefundState::Refused)
+}

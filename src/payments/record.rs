@@ -1,0 +1,274 @@
+//! What a call came to, written down: the call, the payment, and what the order learns of it, in one transaction.
+
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::payment::{Ask, CallState, RefundState, Shown, StoredCall};
+use super::state::{self, Ended};
+use super::store::{self, Closing, IntentNews};
+use super::{Payments, hear};
+use crate::orders::{Cause, HoldKind, LockedOrder, Ref, RefKind, SettleError, Step};
+use crate::stripe::{self, CallError, PaymentIntent, Refusal, UnknownCause};
+
+/// Of a call that was asked under a key that Stripe knows with other parameters: asking again never helps.
+pub(super) const KEY_REUSED: &str = "key_reused";
+
+/// What a try came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Stripe answered with the intent.
+    Intent(Box<PaymentIntent>),
+    /// Stripe answered with the refund.
+    Refund(Box<stripe::Refund>),
+    /// Stripe said no.
+    Refused(Box<Refusal>),
+    /// Stripe surely did nothing this time.
+    NotDone(String),
+    /// Nobody knows.
+    Unknown { why: String, code: Option<&'static str> },
+    /// It was looked for once its key was too old, and Stripe never did it.
+    NeverDone(String),
+}
+
+impl Outcome {
+    pub(super) fn of(error: CallError) -> Self {
+        match error {
+            CallError::Refused(refusal) => Self::Refused(refusal),
+            CallError::NotDone(not_done) => Self::NotDone(not_done.to_string()),
+            CallError::Unknown(unknown) => Self::Unknown {
+                code: (unknown.cause == UnknownCause::KeyReused).then_some(KEY_REUSED),
+                why: unknown.to_string(),
+            },
+        }
+    }
+
+    /// How the intent is now, as far as it is told.
+    fn intent(&self) -> Option<&PaymentIntent> {
+        match self {
+            Self::Intent(intent) => Some(intent),
+            Self::Refused(refusal) => refusal.payment_intent.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What is written of a call.
+struct Verdict {
+    ended: Ended,
+    reason: Option<String>,
+    code: Option<String>,
+    shown: Option<Shown>,
+}
+
+impl Verdict {
+    fn done() -> Self {
+        Self { ended: Ended::Done, reason: None, code: None, shown: None }
+    }
+}
+
+impl Payments {
+    /// Writes what a try came to. Of two tries under one key the first that settles it counts: both say the same.
+    pub(super) async fn record(&self, call: &StoredCall, outcome: Outcome) -> sqlx::Result<()> {
+        let now = self.now();
+        let mut tx = self.pool().begin().await?;
+        let Some(mut order) = LockedOrder::lock(&mut tx, call.order_id).await? else {
+            return Err(sqlx::Error::RowNotFound);
+        };
+        let call = store::lock_call(&mut tx, call.id).await?;
+        if matches!(call.state, CallState::Done | CallState::Refused) {
+            return Ok(());
+        }
+        if let Some(intent) = outcome.intent() {
+            self.keep_intent(&mut tx, &order, intent, now).await?;
+        }
+        let verdict = judge(&call.ask, &outcome);
+        let is_never_done = matches!(outcome, Outcome::NeverDone(_));
+        let next = if is_never_done { CallState::NotDone } else { state::after_try(&call, verdict.ended) };
+        if next == CallState::Open {
+            if verdict.ended == Ended::NotDone {
+                store::count_clear_try(&mut tx, call.id).await?;
+            }
+            let reason = verdict.reason.as_deref().unwrap_or_default();
+            let again = now + state::wait(call.tries);
+            store::note_call(&mut tx, call.id, reason, verdict.code.as_deref(), again).await?;
+        } else {
+            let closing = Closing {
+                reason: verdict.reason.as_deref(),
+                code: verdict.code.as_deref(),
+                shown: verdict.shown.as_ref(),
+            };
+            store::close_call(&mut tx, call.id, next, &closing, now).await?;
+        }
+        self.follow_up(&mut tx, &mut order, &call, &outcome, next, &verdict, now).await?;
+        tx.commit().await?;
+        tracing::info!(
+            order.id = %call.order_id, call.operation = %call.ask.operation(), attempt = call.attempt,
+            state = %next, code = verdict.code, "call to Stripe recorded"
+        );
+        Ok(())
+    }
+
+    /// Keeps how the intent is, and that it stands for the order: events of it that came before may wait for that.
+    pub(super) async fn keep_intent(
+        &self,
+        conn: &mut PgConnection,
+        order: &LockedOrder,
+        intent: &PaymentIntent,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        let news = IntentNews {
+            id: &intent.id,
+            status: &intent.status,
+            client_secret: intent.client_secret.as_ref().map(stripe::ClientSecret::expose),
+            customer: intent.customer.as_ref().map(stripe::Id::as_str),
+        };
+        store::update_intent(conn, order.id(), &news, now).await?;
+        let reference = Ref::new(RefKind::PaymentIntent, &intent.id);
+        let key = reference.to_string();
+        match order.refer(conn, reference, now).await {
+            Ok(true) => (self.0.neighbours.wake)(conn, vec![key], now).await,
+            Ok(false) => Ok(()),
+            Err(SettleError::Database(error)) => Err(error),
+            Err(SettleError::LostRace) => {
+                tracing::error!(order.id = %order.id(), "the PaymentIntent stands for another order");
+                Ok(())
+            }
+        }
+    }
+
+    /// What follows for the order and the refund.
+    #[expect(clippy::too_many_arguments, reason = "what was decided, and on what it is done")]
+    async fn follow_up(
+        &self,
+        conn: &mut PgConnection,
+        order: &mut LockedOrder,
+        call: &StoredCall,
+        outcome: &Outcome,
+        next: CallState,
+        verdict: &Verdict,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        let problem = verdict.reason.as_deref().map(|reason| (reason, verdict.code.as_deref()));
+        match &call.ask {
+            Ask::Refund { request } => {
+                let reason = verdict.reason.as_deref();
+                let (to, id, problem) = match (outcome, next) {
+                    (Outcome::Refund(refund), _) => {
+                        let failure =
+                            hear::failure(refund.status.as_deref(), refund.failure_reason.as_deref());
+                        (hear::refund_state(refund.status.as_deref()), Some(refund.id.as_str()), failure)
+                    }
+                    (_, CallState::Refused | CallState::NotDone) => {
+                        (RefundState::Refused, None, reason.map(str::to_owned))
+                    }
+                    _ => (RefundState::Requested, None, reason.map(str::to_owned)),
+                };
+                let moved = store::mark_refund(conn, *request, to, id, problem.as_deref(), now).await?;
+                if moved && hear::is_off(to) {
+                    let because = problem.unwrap_or_else(|| format!("the refund is {to}"));
+                    self.call_off_refund(conn, order, *request, because, &cause(call), now).await?;
+                }
+            }
+            Ask::Capture { .. } if matches!(next, CallState::Refused | CallState::NotDone) => {
+                store::note_problem(conn, call.order_id, problem, now).await?;
+                // Nothing was captured, so nothing less than the total is asked for any more.
+                let consequences = order.steer(conn, Step::AskFor(None), &cause(call), now).await?;
+                (self.0.neighbours.follow)(conn, consequences, now).await?;
+            }
+            _ if next == CallState::Done && verdict.reason.is_none() => {
+                store::note_problem(conn, call.order_id, None, now).await?;
+            }
+            _ => store::note_problem(conn, call.order_id, problem, now).await?,
+        }
+        Ok(())
+    }
+
+    /// A refund came to nothing: what it took back is to be sent again, and its hold ends.
+    async fn call_off_refund(
+        &self,
+        conn: &mut PgConnection,
+        order: &mut LockedOrder,
+        request: Uuid,
+        because: String,
+        cause: &Cause,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        let refund = store::load_refund(conn, request).await?;
+        if let Some(lines) = &refund.lines {
+            store::add_refunded_pieces(conn, refund.order_id, lines, -1).await?;
+        }
+        let step = Step::EndHold { kind: HoldKind::Refund, source: request.to_string(), because };
+        let consequences = order.steer(conn, step, cause, now).await?;
+        (self.0.neighbours.follow)(conn, consequences, now).await
+    }
+}
+
+/// The cause of a move of an order by a call.
+pub(super) fn cause(call: &StoredCall) -> Cause {
+    Cause::Call(call.idempotency_key.clone())
+}
+
+/// What a try says of its call.
+fn judge(ask: &Ask, outcome: &Outcome) -> Verdict {
+    match outcome {
+        Outcome::Intent(intent) => judge_intent(ask, intent),
+        Outcome::Refund(_) => Verdict::done(),
+        Outcome::Refused(refusal) => judge_refusal(ask, refusal),
+        Outcome::NotDone(why) | Outcome::NeverDone(why) => {
+            Verdict { ended: Ended::NotDone, reason: Some(why.clone()), code: None, shown: None }
+        }
+        Outcome::Unknown { why, code } => Verdict {
+            ended: Ended::Unknown,
+            reason: Some(why.clone()),
+            code: code.map(str::to_owned),
+            shown: None,
+        },
+    }
+}
+
+/// A try to pay that brings the intent back to where it was has failed, though Stripe answered 200.
+fn judge_intent(ask: &Ask, intent: &PaymentIntent) -> Verdict {
+    let is_try = matches!(ask, Ask::Confirm { .. } | Ask::ConfirmAgain);
+    let error = intent.last_payment_error.as_ref();
+    match error.filter(|_| is_try && intent.status == "requires_payment_method") {
+        None => Verdict::done(),
+        Some(error) => {
+            let is_card_error = error.kind.as_deref() == Some("card_error");
+            let (code, decline_code) = (error.code.as_deref(), error.decline_code.as_deref());
+            let shown = state::shown(is_card_error, code, decline_code, error.message.as_deref());
+            let reason = error.message.clone().unwrap_or_else(|| "the payment failed".to_owned());
+            Verdict {
+                ended: Ended::Refused,
+                reason: Some(reason),
+                code: decline_code.or(code).map(str::to_owned),
+                shown: Some(shown),
+            }
+        }
+    }
+}
+
+fn judge_refusal(ask: &Ask, refusal: &Refusal) -> Verdict {
+    let status = refusal.payment_intent.as_ref().map(|intent| intent.status.as_str());
+    let is_there = match ask {
+        // It is made even where its first charge was declined.
+        Ask::Create => status.is_some(),
+        // It was refused because it is there already.
+        Ask::Confirm { .. } | Ask::ConfirmAgain => {
+            !refusal.is_card_error() && status.is_some_and(state::is_taken)
+        }
+        Ask::Capture { .. } => status == Some("succeeded"),
+        Ask::Cancel { .. } => status == Some("canceled"),
+        Ask::Refund { .. } => false,
+    };
+    let (code, decline_code) = (refusal.code.as_deref(), refusal.decline_code.as_deref());
+    let shown = state::shown(refusal.is_card_error(), code, decline_code, refusal.message.as_deref());
+    let is_declined = matches!(ask, Ask::Create) && refusal.is_card_error();
+    let said = Verdict {
+        ended: if is_there { Ended::Done } else { Ended::Refused },
+        reason: Some(refusal.to_string()),
+        code: code.or(decline_code).map(str::to_owned),
+        shown: Some(shown),
+    };
+    if is_there && !is_declined { Verdict::done() } else { said }
+}

@@ -1,0 +1,123 @@
+//! Finding out what became of calls whose outcome is not known: the process died in between, an answer was lost,
+//! Stripe was out of reach. While Stripe knows the key, the same call is asked again; later the object is looked at.
+
+use futures_util::StreamExt;
+use time::Duration;
+use uuid::Uuid;
+
+use super::payment::{Ask, StoredCall};
+use super::record::{KEY_REUSED, Outcome};
+use super::state::KEYS_LAST;
+use super::{Payments, store};
+use crate::orders::events::{ORDER_ID, REFUND_REQUEST};
+use crate::stripe::params::{CreatedAfter, ListPaymentIntents, ListRefunds};
+use crate::stripe::{CallError, Client, PaymentIntent};
+
+/// Calls of one step.
+const AT_ONCE: i64 = 10;
+/// For so long the calls of a step are this worker's.
+const TAKEN_FOR: Duration = Duration::minutes(5);
+/// Intents that are looked through for one that may have been made.
+const MOST_LOOKED_AT: usize = 2_000;
+
+/// The worker that finds out what became of calls.
+#[derive(Clone)]
+pub struct Resumer {
+    payments: Payments,
+}
+
+impl Resumer {
+    /// A worker.
+    pub fn new(payments: Payments) -> Self {
+        Self { payments }
+    }
+
+    /// Takes up calls that are due; returns how many. None means that nothing is due.
+    ///
+    /// # Errors
+    /// The database is out of reach. Nothing is lost: what was not recorded is due again.
+    pub async fn run_once(&self) -> sqlx::Result<usize> {
+        let payments = &self.payments;
+        let Some(stripe) = &payments.0.stripe else { return Ok(0) };
+        let now = payments.now();
+        let due = {
+            let mut conn = payments.pool().acquire().await?;
+            store::take_due(&mut conn, now + TAKEN_FOR, AT_ONCE, now).await?
+        };
+        for id in &due {
+            self.resume(&stripe.client, *id).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn resume(&self, client: &Client, id: Uuid) -> sqlx::Result<()> {
+        let payments = &self.payments;
+        let call = store::load_call(&mut *payments.pool().acquire().await?, id).await?;
+        let is_too_old = payments.now() - call.opened_at > KEYS_LAST;
+        if !is_too_old && call.code.as_deref() != Some(KEY_REUSED) {
+            return payments.attempt(id).await;
+        }
+        let payment = store::load_payment(&mut *payments.pool().acquire().await?, call.order_id).await?;
+        let intent = payment.and_then(|payment| payment.payment_intent);
+        let outcome = match look(client, &call, intent.as_deref()).await {
+            Ok(outcome) => outcome,
+            // Looking changes nothing, so nothing is known by a look that failed.
+            Err(error) => Outcome::Unknown {
+                why: format!("its key is too old to ask again, and looking for it failed: {error}"),
+                code: Some(KEY_REUSED),
+            },
+        };
+        payments.record(&call, outcome).await
+    }
+}
+
+/// Looks at the object that a call was to make or change.
+async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Result<Outcome, CallError> {
+    if let Ask::Create = call.ask {
+        let found = match intent {
+            Some(id) => Some(client.retrieve_payment_intent(id, None).await?),
+            None => find_intent(client, call).await?,
+        };
+        let never = || Outcome::NeverDone("Stripe made no PaymentIntent for this order".to_owned());
+        return Ok(found.map_or_else(never, |intent| Outcome::Intent(Box::new(intent))));
+    }
+    let Some(id) = intent else {
+        return Ok(Outcome::NeverDone("the order has no PaymentIntent".to_owned()));
+    };
+    if let Ask::Refund { request } = call.ask {
+        let filter = ListRefunds { payment_intent: Some(id.to_owned()), ..Default::default() };
+        let mut refunds = client.list_refunds(filter, None);
+        while let Some(refund) = refunds.next().await {
+            let refund = refund?;
+            if refund.metadata.get(REFUND_REQUEST) == Some(&request.to_string()) {
+                return Ok(Outcome::Refund(Box::new(refund)));
+            }
+        }
+        return Ok(Outcome::NeverDone("Stripe made no such refund; ask for it again".to_owned()));
+    }
+    let intent = client.retrieve_payment_intent(id, None).await?;
+    let is_done = match call.ask {
+        Ask::Capture { .. } => intent.status == "succeeded",
+        Ask::Cancel { .. } => intent.status == "canceled",
+        _ => intent.status != "requires_confirmation",
+    };
+    let status = intent.status.clone();
+    let never = || Outcome::NeverDone(format!("Stripe did not do it: the PaymentIntent is {status}"));
+    Ok(if is_done { Outcome::Intent(Box::new(intent)) } else { never() })
+}
+
+async fn find_intent(client: &Client, call: &StoredCall) -> Result<Option<PaymentIntent>, CallError> {
+    // Stripe's clock may be a little off ours.
+    let from = (call.opened_at - Duration::hours(1)).unix_timestamp();
+    let created = CreatedAfter { gte: Some(from), ..Default::default() };
+    let filter = ListPaymentIntents { created: Some(created), ..Default::default() };
+    let mut intents = client.list_payment_intents(filter, None).take(MOST_LOOKED_AT);
+    let order = call.order_id.to_string();
+    while let Some(intent) = intents.next().await {
+        let intent = intent?;
+        if intent.metadata.get(ORDER_ID) == Some(&order) {
+            return Ok(Some(intent));
+        }
+    }
+    Ok(None)
+}

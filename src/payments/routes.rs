@@ -1,0 +1,373 @@
+//! The routes of payments: `/pay` and `/checkout/…` for browsers with a checkout token, `/v1/orders/{id}/…` for the
+//! merchant's back end.
+
+use actix_cors::Cors;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use utoipa::{OpenApi, ToSchema};
+use uuid::Uuid;
+
+use super::capture::Progress;
+use super::checkout::CheckoutState;
+use super::payment::{RefundRequest, Shown};
+use super::refund::{AskRefund, Asked, Preview};
+use super::request::{is_payment_method, is_stripe_id};
+use super::state::{PayAnswer, PayAsk};
+use super::{Payments, checkout_token, page, store};
+use crate::api::{
+    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
+    NamedFaults, method_not_allowed, read_body, read_json,
+};
+use crate::orders::{self, TakePayment};
+
+/// The routes, described.
+#[derive(OpenApi)]
+#[openapi(paths(
+    page::page,
+    page::script,
+    page::style,
+    make_token,
+    capture,
+    cancel,
+    ask_refund,
+    list_refunds,
+    pay,
+    show_state
+))]
+pub struct Described;
+
+/// Adds the routes to a service. `origins` are those whose pages may call what browsers call; a page of this service
+/// always may.
+pub fn configure(origins: Vec<String>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |service| {
+        let post = || web::to(async || method_not_allowed("POST"));
+        let tokens = web::resource("/v1/orders/{name}/checkout_tokens").post(make_token);
+        let capturing = web::resource("/v1/orders/{name}/capture").post(capture);
+        let cancelling = web::resource("/v1/orders/{name}/cancel").post(cancel);
+        let refunds = web::resource("/v1/orders/{name}/refunds").get(list_refunds).post(ask_refund);
+        let paying = web::resource("/pay").post(pay);
+        let state = web::resource("/checkout/{name}/state").get(show_state);
+        service
+            .service(tokens.default_service(post()))
+            .service(capturing.default_service(post()))
+            .service(cancelling.default_service(post()))
+            .service(refunds.default_service(web::to(async || method_not_allowed("GET, POST"))))
+            .service(paying.default_service(post()).wrap(cors(&origins)))
+            .service(state.default_service(web::to(async || method_not_allowed("GET"))).wrap(cors(&origins)))
+            .configure(page::configure);
+    }
+}
+
+/// No cookies: what a page may do is in its checkout token.
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST"])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .max_age(3600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+async fn order_of(pool: &PgPool, name: &str) -> Result<Uuid, ApiError> {
+    let mut conn = pool.acquire().await?;
+    let missing = || ApiError::not_found(format!("no order has the id, number or Stripe object {name:?}"));
+    orders::find(&mut conn, name).await?.ok_or_else(missing)
+}
+
+#[derive(Serialize, ToSchema)]
+struct Token {
+    checkout_token: String,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    checkout_url: Option<String>,
+}
+
+/// Makes a checkout token: what lets a browser pay for the order.
+#[utoipa::path(
+    post, path = "/v1/orders/{name}/checkout_tokens", tag = "payments", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
+    responses((status = 201, description = "The token, shown once.", body = Token), CommonFaults, NamedFaults, ChangeFaults)
+)]
+async fn make_token(
+    _: ApiKey,
+    name: web::Path<String>,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let order_id = order_of(payments.pool(), &name).await?;
+    payments.payment(order_id).await?;
+    let mut conn = payments.pool().acquire().await?;
+    let token = checkout_token::create(&mut conn, order_id, payments.now()).await?;
+    let checkout_url = payments.checkout_url(order_id, &token.text);
+    let body = Token { checkout_token: token.text, expires_at: token.expires_at, checkout_url };
+    Ok(HttpResponse::Created().json(body))
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct AskCapture {
+    amount: Option<i64>,
+}
+
+/// Captures what is authorised, or a part of it; the rest is let go.
+#[utoipa::path(
+    post, path = "/v1/orders/{name}/capture", tag = "payments", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
+    request_body = AskCapture,
+    responses((status = 200, description = "The order; Stripe did it.", body = Object), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = Object), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
+)]
+async fn capture(
+    key: ApiKey,
+    name: web::Path<String>,
+    body: web::Payload,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let asked: AskCapture = read_or_default(body).await?;
+    let order_id = order_of(payments.pool(), &name).await?;
+    let progress = payments.capture(key, order_id, asked.amount).await?;
+    shown(&payments, order_id, progress).await
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct AskCancel {
+    reason: Option<String>,
+}
+
+/// Calls a payment off before anything was captured.
+#[utoipa::path(
+    post, path = "/v1/orders/{name}/cancel", tag = "payments", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
+    request_body = AskCancel,
+    responses((status = 200, description = "The order; Stripe did it.", body = Object), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = Object), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
+)]
+async fn cancel(
+    key: ApiKey,
+    name: web::Path<String>,
+    body: web::Payload,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let asked: AskCancel = read_or_default(body).await?;
+    const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+    if asked.reason.as_deref().is_some_and(|reason| !REASONS.contains(&reason)) {
+        let message = format!("give one of {}", REASONS.join(", "));
+        return Err(ApiError::invalid(vec![FieldError::new("reason", message)]));
+    }
+    let order_id = order_of(payments.pool(), &name).await?;
+    let progress = payments.cancel(key, order_id, asked.reason).await?;
+    shown(&payments, order_id, progress).await
+}
+
+/// A body may be left out where nothing need be said.
+async fn read_or_default<T: Default + serde::de::DeserializeOwned>(
+    body: web::Payload,
+) -> Result<T, ApiError> {
+    let body = read_body(body).await?;
+    if body.is_empty() { Ok(T::default()) } else { read_json(&body) }
+}
+
+/// The order with its payment: 200 when Stripe did it, 202 when that is not known yet.
+async fn shown(payments: &Payments, order_id: Uuid, progress: Progress) -> Result<HttpResponse, ApiError> {
+    let mut conn = payments.pool().acquire().await?;
+    let order = orders::load(&mut conn, &[order_id]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
+    let payment = payments.describe(&mut conn, &[order_id]).await?.remove(&order_id);
+    let mut body = json!(order);
+    body["payment"] = payment.unwrap_or_default();
+    let status = if progress == Progress::Done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(HttpResponse::build(status).json(body))
+}
+
+/// Gives money back: all that is left, an amount, or what lines cost.
+#[utoipa::path(
+    post, path = "/v1/orders/{name}/refunds", tag = "payments", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it."), ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives back once.")),
+    request_body = AskRefund,
+    responses(
+        (status = 200, description = "What would happen.", body = Preview),
+        (status = 201, description = "The refund, as Stripe has it.", body = RefundRequest),
+        (status = 202, description = "The refund; what Stripe did is not known yet, and is found out.", body = RefundRequest),
+        (status = 402, description = "The refund; Stripe refused it, nothing went back.", body = RefundRequest),
+        CommonFaults, NamedFaults, BodyFaults
+    )
+)]
+async fn ask_refund(
+    key: ApiKey,
+    request: HttpRequest,
+    name: web::Path<String>,
+    body: web::Payload,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
+    let operation = format!("POST /v1/orders/{name}/refunds");
+    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, &body)?;
+    let asked: AskRefund = read_json(&body)?;
+    let order_id = order_of(payments.pool(), &name).await?;
+    Ok(match payments.refund(key, idempotency.as_ref(), order_id, &asked).await? {
+        Asked::Preview(preview) => HttpResponse::Ok().json(preview),
+        Asked::Refund { refund, is_replay } => {
+            let mut response = HttpResponse::build(refund.http_status());
+            if is_replay {
+                response.insert_header(("Idempotent-Replayed", "true"));
+            }
+            response.json(refund)
+        }
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+struct Refunds {
+    data: Vec<RefundRequest>,
+}
+
+/// Lists the refunds of an order, those that were made in the Dashboard too.
+#[utoipa::path(
+    get, path = "/v1/orders/{name}/refunds", tag = "payments", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
+    responses((status = 200, description = "Oldest first.", body = Refunds), CommonFaults, NamedFaults)
+)]
+async fn list_refunds(
+    _: ApiKey,
+    name: web::Path<String>,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let order_id = order_of(payments.pool(), &name).await?;
+    let data = store::list_refunds(&mut *payments.pool().acquire().await?, order_id).await?;
+    Ok(HttpResponse::Ok().json(Refunds { data }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PayBody {
+    /// The checkout token, where it is not in the header.
+    #[serde(default)]
+    token: Option<String>,
+    #[serde(default)]
+    payment_method_id: Option<String>,
+    #[serde(default)]
+    payment_intent_id: Option<String>,
+    #[serde(default)]
+    cvc_token: Option<String>,
+    #[serde(default)]
+    save_for_later: bool,
+}
+
+/// Pays for the order that the checkout token is for, or goes on after a step of the bank.
+#[utoipa::path(
+    post, path = "/pay", tag = "browsers", security(("checkout_token" = [])),
+    request_body = PayBody,
+    responses(
+        (status = 200, description = "`success`, or `requires_action`: hand the secret to Stripe.js, then send the intent's id.", body = Paid),
+        (status = 402, description = "Declined; the message may be shown.", body = Failed),
+        (status = 429, description = "Too many tries.", body = Failed),
+        CommonFaults, BodyFaults
+    )
+)]
+async fn pay(
+    request: HttpRequest,
+    body: web::Payload,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let body: PayBody = read_json(&read_body(body).await?)?;
+    let token = checkout_token::bearer(&request).or(body.token.as_deref());
+    let order_id = {
+        let mut conn = payments.pool().acquire().await?;
+        checkout_token::order_of(&mut conn, token, payments.now()).await?
+    };
+    payments.stripe()?;
+    let ask = body.ask()?;
+    Ok(told(payments.pay(order_id, &ask).await?))
+}
+
+impl PayBody {
+    fn ask(self) -> Result<PayAsk, ApiError> {
+        let fault = |field: &str, message: &str| ApiError::invalid(vec![FieldError::new(field, message)]);
+        if self.cvc_token.as_deref().is_some_and(|token| !is_stripe_id(token, "cvctok_")) {
+            return Err(fault("cvc_token", "give a token of Stripe.js that begins with cvctok_"));
+        }
+        match (self.payment_method_id, self.payment_intent_id) {
+            (Some(payment_method), None) if is_payment_method(&payment_method) => Ok(PayAsk::With {
+                payment_method,
+                cvc_token: self.cvc_token,
+                save_for_later: self.save_for_later,
+            }),
+            (Some(_), None) => Err(fault("payment_method_id", "give a payment method of Stripe's, pm_…")),
+            (None, Some(payment_intent)) => Ok(PayAsk::Again { payment_intent }),
+            _ => Err(fault("payment_method_id", "give either payment_method_id or payment_intent_id")),
+        }
+    }
+}
+
+/// The answer in the words of Stripe's own example, so that its script works unchanged.
+#[derive(Default, Serialize, ToSchema)]
+struct Paid {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requires_action: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_intent_client_secret: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Failed {
+    error: Shown,
+}
+
+fn told(answer: PayAnswer) -> HttpResponse {
+    match answer {
+        PayAnswer::Success => HttpResponse::Ok().json(Paid { success: Some(true), ..Paid::default() }),
+        PayAnswer::RequiresAction { client_secret } => HttpResponse::Ok().json(Paid {
+            requires_action: Some(true),
+            payment_intent_client_secret: Some(client_secret),
+            ..Paid::default()
+        }),
+        PayAnswer::Error(shown) => HttpResponse::build(status(&shown)).json(Failed { error: shown }),
+    }
+}
+
+fn status(shown: &Shown) -> StatusCode {
+    match shown.code.as_deref() {
+        Some("processing" | "order_cancelled" | "wrong_mode" | "wrong_payment_intent") => {
+            StatusCode::CONFLICT
+        }
+        Some("try_again") => StatusCode::SERVICE_UNAVAILABLE,
+        Some("too_many_tries") => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::PAYMENT_REQUIRED,
+    }
+}
+
+#[derive(Deserialize)]
+struct StateQuery {
+    token: Option<String>,
+}
+
+/// How far an order is, for the page that pays for it.
+#[utoipa::path(
+    get, path = "/checkout/{name}/state", tag = "browsers", security(("checkout_token" = [])),
+    params(
+        ("name" = String, Path, description = "The order's id or number."),
+        ("token" = Option<String>, Query, description = "The checkout token, where it is not in the header.")
+    ),
+    responses((status = 200, description = "The order.", body = CheckoutState), CommonFaults, NamedFaults, ChangeFaults)
+)]
+async fn show_state(
+    request: HttpRequest,
+    name: web::Path<String>,
+    payments: web::Data<Payments>,
+) -> Result<HttpResponse, ApiError> {
+    let query = web::Query::<StateQuery>::from_query(request.query_string()).ok();
+    let given = query.and_then(|query| query.0.token);
+    let token = checkout_token::bearer(&request).or(given.as_deref());
+    let order_id = {
+        let mut conn = payments.pool().acquire().await?;
+        let order_id = checkout_token::order_of(&mut conn, token, payments.now()).await?;
+        if orders::find(&mut conn, &name).await? != Some(order_id) {
+            return Err(ApiError::not_found("this checkout token is for another order"));
+        }
+        order_id
+    };
+    let state: CheckoutState = payments.checkout_state(order_id).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(state))
+}

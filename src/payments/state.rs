@@ -1,0 +1,227 @@
+//! Every decision about a payment, pure: no clock, no SQL, no HTTP.
+
+mod refund;
+
+pub(super) use refund::{Bearing, RefundFault, Refundable, bearing, check_lines};
+
+use time::{Duration, OffsetDateTime};
+
+use super::payment::{Ask, CallState, Mode, OrderPayment, Shown, StoredCall};
+use crate::orders::PaymentStatus;
+
+/// Tries to pay for one order within [`TRIES_WITHIN`]: enough for a customer, too few to test stolen cards with, and far
+/// below what Stripe takes of one PaymentIntent.
+const MOST_TRIES: usize = 20;
+const TRIES_WITHIN: Duration = Duration::hours(1);
+
+/// For so long Stripe surely knows an idempotency key. It says a day; an hour is left for what is under way.
+pub(super) const KEYS_LAST: Duration = Duration::hours(23);
+/// How soon a call without an outcome is asked about again; it doubles with each try.
+const FIRST_WAIT: Duration = Duration::seconds(60);
+const LONGEST_WAIT: Duration = Duration::hours(1);
+
+/// What the browser asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PayAsk {
+    /// Pay with this.
+    With { payment_method: String, cvc_token: Option<String>, save_for_later: bool },
+    /// The customer did what was required: confirm again.
+    Again { payment_intent: String },
+}
+
+/// What the browser is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PayAnswer {
+    /// The payment went through, as far as Stripe's answer says; the webhook has the last word.
+    Success,
+    /// The customer must do something first.
+    RequiresAction { client_secret: String },
+    /// It did not go through.
+    Error(Shown),
+}
+
+impl Shown {
+    pub(super) fn new(code: &str, message: &str) -> Self {
+        Self { message: message.to_owned(), code: Some(code.to_owned()), decline_code: None }
+    }
+
+    /// Somebody is at it, or nobody knows yet.
+    pub(super) fn processing() -> Self {
+        Self::new("processing", "The payment is being processed. Please wait a moment before you try again.")
+    }
+}
+
+/// What is done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PayDecision {
+    /// Nothing: this is the answer.
+    Answer(PayAnswer),
+    /// The same is under way: ask for its answer under its key.
+    Join,
+    /// A new try.
+    Try(Ask),
+    /// Look how far the intent is, then decide again.
+    Look,
+}
+
+/// What is known when the browser asks.
+pub(super) struct PayFacts<'f> {
+    pub order: PaymentStatus,
+    pub payment: &'f OrderPayment,
+    /// Calls of the order that change its intent, newest first.
+    pub calls: &'f [StoredCall],
+    /// Whether the intent was looked at just now.
+    pub has_looked: bool,
+    pub now: OffsetDateTime,
+}
+
+/// Decides what to do about a request to pay. One PaymentIntent for each order and one open call for each intent: so
+/// nothing that a browser sends can charge twice.
+pub(super) fn on_pay(facts: &PayFacts<'_>, ask: &PayAsk) -> PayDecision {
+    let error = |code, message| PayDecision::Answer(PayAnswer::Error(Shown::new(code, message)));
+    let payment = facts.payment;
+    // What was authorised can be called off, and its event not be there yet.
+    let is_called_off = payment.intent_status.as_deref() == Some("canceled");
+    match facts.order {
+        PaymentStatus::Authorised if is_called_off => {}
+        PaymentStatus::Paid
+        | PaymentStatus::PartiallyRefunded
+        | PaymentStatus::Authorised
+        | PaymentStatus::Refunded => return PayDecision::Answer(PayAnswer::Success),
+        PaymentStatus::Cancelled => return error("order_cancelled", "This order was cancelled."),
+        _ => {}
+    }
+    if payment.mode == Mode::Client {
+        return error("wrong_mode", "This payment is confirmed in the browser.");
+    }
+    match payment.intent_status.as_deref() {
+        Some("succeeded") => return PayDecision::Answer(PayAnswer::Success),
+        // Those can still fail, and what an event told of them can be old.
+        Some(status) if is_taken(status) => {
+            return if facts.has_looked {
+                PayDecision::Answer(PayAnswer::Success)
+            } else {
+                PayDecision::Look
+            };
+        }
+        Some(_) if is_called_off => return error("order_cancelled", "This order was cancelled."),
+        _ => {}
+    }
+    let asked = match ask {
+        PayAsk::With { payment_method, cvc_token, save_for_later } => Ask::Confirm {
+            payment_method: payment_method.clone(),
+            cvc_token: cvc_token.clone(),
+            save_for_later: *save_for_later || payment.save_for_later,
+        },
+        PayAsk::Again { payment_intent } => {
+            if payment.payment_intent.as_deref() != Some(payment_intent) {
+                return error("wrong_payment_intent", "This payment belongs to another order.");
+            }
+            Ask::ConfirmAgain
+        }
+    };
+    if let Some(open) = facts.calls.iter().find(|call| call.state == CallState::Open) {
+        return if is_same(&open.ask, &asked) {
+            PayDecision::Join
+        } else {
+            PayDecision::Answer(PayAnswer::Error(Shown::processing()))
+        };
+    }
+    let last = facts.calls.iter().find(|call| call.state == CallState::Done);
+    let waits = payment.intent_status.as_deref() == Some("requires_action");
+    if waits && last.is_some_and(|last| is_same(&last.ask, &asked)) {
+        // The same click once more, or the customer comes back to a step that failed: Stripe knows which.
+        return match (&payment.client_secret, facts.has_looked) {
+            (Some(secret), true) => {
+                PayDecision::Answer(PayAnswer::RequiresAction { client_secret: secret.clone() })
+            }
+            _ => PayDecision::Look,
+        };
+    }
+    let recent = facts.calls.iter().filter(|call| call.opened_at > facts.now - TRIES_WITHIN).count();
+    if recent >= MOST_TRIES {
+        return error("too_many_tries", "There were too many tries to pay. Please try again in an hour.");
+    }
+    PayDecision::Try(asked)
+}
+
+/// Whether two clicks are one: a second CVC token or tick for the same payment method is the same click.
+fn is_same(one: &Ask, other: &Ask) -> bool {
+    match (one, other) {
+        (Ask::Confirm { payment_method: one, .. }, Ask::Confirm { payment_method: other, .. }) => {
+            one == other
+        }
+        _ => one == other,
+    }
+}
+
+/// Whether the customer has done all that there is to do.
+pub(super) fn is_taken(intent_status: &str) -> bool {
+    matches!(intent_status, "succeeded" | "processing" | "requires_capture")
+}
+
+/// Codes of banks whose meaning is not for whoever holds the card: it may be a thief.
+/// Source: Stripe, "Decline codes".
+const NOT_TO_BE_SHOWN: [&str; 6] =
+    ["fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "security_violation", "stolen_card"];
+
+/// What of a failed try may be shown: Stripe's own words on cards, less what a thief could use.
+pub(super) fn shown(
+    is_card_error: bool,
+    code: Option<&str>,
+    decline_code: Option<&str>,
+    message: Option<&str>,
+) -> Shown {
+    if decline_code.is_some_and(|code| NOT_TO_BE_SHOWN.contains(&code)) {
+        let generic = Shown::new("card_declined", "Your card was declined.");
+        return Shown { decline_code: Some("generic_decline".to_owned()), ..generic };
+    }
+    match message {
+        Some(message) if is_card_error => Shown {
+            message: message.to_owned(),
+            code: code.map(str::to_owned),
+            decline_code: decline_code.map(str::to_owned),
+        },
+        _ if is_card_error => Shown::new("card_declined", "Your card was declined."),
+        _ => Shown::new(
+            "payment_failed",
+            "The payment could not be made. Please try another card, or contact the shop.",
+        ),
+    }
+}
+
+/// How one try of a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Done,
+    Refused,
+    NotDone,
+    Unknown,
+}
+
+/// What becomes of a call after a try: a call is closed only when it is known what Stripe did.
+///
+/// A refusal or a success settles it, since all tries have one key. That Stripe did nothing this time settles it only
+/// where the same is known of every other try, and where nobody relies on it being done at last.
+pub(super) fn after_try(call: &StoredCall, ended: Ended) -> CallState {
+    match ended {
+        Ended::Done => CallState::Done,
+        Ended::Refused => CallState::Refused,
+        Ended::NotDone if call.clear_tries + 1 == call.tries && !is_promised(&call.ask) => CallState::NotDone,
+        Ended::NotDone | Ended::Unknown => CallState::Open,
+    }
+}
+
+/// Whether the caller was told that this will be done: an order waits for its PaymentIntent, a refund for its money.
+fn is_promised(ask: &Ask) -> bool {
+    matches!(ask, Ask::Create | Ask::Refund { .. })
+}
+
+/// When a call without an outcome is asked about again, after so many tries.
+pub(super) fn wait(tries: i32) -> Duration {
+    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default().min(10);
+    (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Taking the payment of an order that is being placed: the seam's other side.
+
+use std::collections::HashMap;
+
+use actix_web::http::StatusCode;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::call::GIVEN_UP_AFTER;
+use super::payment::{Ask, CallState, Operation, OrderPayment, StoredCall};
+use super::{Payments, checkout_token, request, store};
+use crate::api::{ApiError, FieldError};
+use crate::orders::{LockedOrder, NewOrder, TakePayment};
+
+impl TakePayment for Payments {
+    fn check(&self, payment: &Value, destination: Option<&Value>) -> Result<Vec<FieldError>, ApiError> {
+        self.stripe()?;
+        Ok(request::read(payment, destination).err().unwrap_or_default())
+    }
+
+    fn open<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        order: NewOrder<'a>,
+        now: OffsetDateTime,
+    ) -> BoxFuture<'a, Result<(), ApiError>> {
+        Box::pin(self.open_payment(conn, order, now))
+    }
+
+    fn begin(&self, order_id: Uuid) -> BoxFuture<'_, Result<Value, ApiError>> {
+        Box::pin(self.begin_payment(order_id))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        conn: &'a mut PgConnection,
+        order_ids: &'a [Uuid],
+    ) -> BoxFuture<'a, sqlx::Result<HashMap<Uuid, Value>>> {
+        Box::pin(describe(conn, order_ids))
+    }
+}
+
+impl Payments {
+    async fn open_payment(
+        &self,
+        conn: &mut PgConnection,
+        order: NewOrder<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), ApiError> {
+        let (asked, destination) =
+            request::read(order.payment, order.destination).map_err(ApiError::invalid)?;
+        let mut payment = OrderPayment {
+            order_id: order.id,
+            mode: asked.mode,
+            capture: asked.capture,
+            off_session: asked.off_session,
+            save_for_later: asked.save_for_later,
+            payment_method: asked.payment_method,
+            receipt_email: asked.receipt_email,
+            statement_suffix: asked.statement_descriptor_suffix,
+            stripe_customer: asked.customer.or_else(|| order.customer.stripe_customer.clone()),
+            destination: None,
+            commission: Default::default(),
+            on_behalf_of: false,
+            application_fee: 0,
+            payment_intent: None,
+            client_secret: None,
+            intent_status: None,
+            problem: None,
+            problem_code: None,
+        };
+        if let Some(destination) = destination {
+            let account = &destination.account;
+            let Some(destinations) = &self.0.neighbours.destinations else {
+                let why = "this service knows no connected accounts";
+                return Err(ApiError::invalid(vec![FieldError::new("destination.account", why)]));
+            };
+            let deal = destinations.deal(conn, account, destination.commission, order.total).await?;
+            payment.commission = deal.commission;
+            payment.application_fee = deal.fee;
+            payment.on_behalf_of = destination.on_behalf_of;
+            payment.destination = Some(deal.account);
+        }
+        store::insert_payment(conn, &payment, now).await?;
+        store::insert_call(conn, order.id, &Ask::Create, now + GIVEN_UP_AFTER, now).await?;
+        Ok(())
+    }
+
+    async fn begin_payment(&self, order_id: Uuid) -> Result<Value, ApiError> {
+        let payment = self.ensure_intent(order_id).await?;
+        let mut conn = self.pool().acquire().await?;
+        let mut told = describe(&mut conn, &[order_id]).await?.remove(&order_id).unwrap_or_default();
+        let token = checkout_token::create(&mut conn, order_id, self.now()).await?;
+        told["client_secret"] = payment.client_secret.into();
+        told["publishable_key"] = self.stripe()?.publishable_key.clone().into();
+        told["checkout_url"] = self.checkout_url(order_id, &token.text).into();
+        told["checkout_token"] = token.text.into();
+        Ok(told)
+    }
+
+    /// Where a browser can pay for an order.
+    pub(super) fn checkout_url(&self, order_id: Uuid, token: &str) -> Option<String> {
+        let base = self.0.public_url.as_ref()?.as_str().trim_end_matches('/');
+        Some(format!("{base}/checkout/{order_id}?token={token}"))
+    }
+
+    /// The payment of an order with its intent: made now, if it was not.
+    pub(super) async fn ensure_intent(&self, order_id: Uuid) -> Result<OrderPayment, ApiError> {
+        let payment = self.payment(order_id).await?;
+        if payment.payment_intent.is_some() && payment.client_secret.is_some() {
+            return Ok(payment);
+        }
+        let call = self.create_call(order_id).await?;
+        let call = if call.is_open() { self.run(call.id).await? } else { call };
+        let payment = self.payment(order_id).await?;
+        if payment.payment_intent.is_some() && call.state == CallState::Done {
+            return Ok(payment);
+        }
+        Err(not_made(order_id, &call))
+    }
+
+    /// The call that makes the intent: the open one, or after a refusal a new one.
+    async fn create_call(&self, order_id: Uuid) -> Result<StoredCall, ApiError> {
+        let now = self.now();
+        let mut tx = self.pool().begin().await?;
+        LockedOrder::lock(&mut tx, order_id).await?;
+        let last = store::list_calls(&mut tx, order_id, &[Operation::Create]).await?.into_iter().next();
+        let call = match last {
+            Some(call) if matches!(call.state, CallState::Open | CallState::Done) => call,
+            _ => store::insert_call(&mut tx, order_id, &Ask::Create, now + GIVEN_UP_AFTER, now)
+                .await?
+                .ok_or_else(in_progress)?,
+        };
+        tx.commit().await?;
+        Ok(call)
+    }
+
+    /// How an order is paid.
+    ///
+    /// # Errors
+    /// 409 where Packline does not take its payment.
+    pub(super) async fn payment(&self, order_id: Uuid) -> Result<OrderPayment, ApiError> {
+        let mut conn = self.pool().acquire().await?;
+        store::load_payment(&mut conn, order_id).await?.ok_or_else(not_ours)
+    }
+}
+
+pub(super) fn not_ours() -> ApiError {
+    ApiError::conflict(
+        "payment_not_taken_here",
+        "the payment of this order is not taken by Packline: it was placed without `payment`",
+    )
+}
+
+/// Another call changes the intent.
+pub(super) fn in_progress() -> ApiError {
+    ApiError::conflict(
+        "payment_in_progress",
+        "a payment of this order is being processed; ask again in a moment",
+    )
+}
+
+fn not_made(order_id: Uuid, call: &StoredCall) -> ApiError {
+    let why = call.reason.as_deref().unwrap_or("no answer yet");
+    if call.state == CallState::Refused {
+        let message = format!(
+            "order {order_id} is placed, but Stripe does not take its payment: {why}. Mend it and send the same \
+             request with the same Idempotency-Key again, or cancel the order"
+        );
+        return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "payment_refused", message);
+    }
+    let message = format!(
+        "order {order_id} is placed, but its payment is not ready: {why}. Send the same request with the same \
+         Idempotency-Key again; nothing is made twice"
+    );
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "payment_not_ready", message)
+}
+
+/// What people are told of the payments of orders; nothing of orders that are paid otherwise. No secrets.
+///
+/// # Errors
+/// The database's.
+pub async fn describe(conn: &mut PgConnection, order_ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Value>> {
+    let mut told = HashMap::new();
+    for payment in store::load_payments(conn, order_ids).await? {
+        let all = [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
+        let calls = store::list_calls(conn, payment.order_id, &all).await?;
+        let open = calls.iter().find(|call| call.is_open()).map(|call| {
+            json!({
+                "operation": call.ask.operation(), "attempt": call.attempt, "idempotency_key": call.idempotency_key,
+                "tries": call.tries, "reason": call.reason
+            })
+        });
+        let description = json!({
+            "mode": payment.mode, "capture": payment.capture, "off_session": payment.off_session,
+            "save_for_later": payment.save_for_later, "payment_intent": payment.payment_intent,
+            "intent_status": payment.intent_status, "customer": payment.stripe_customer,
+            "destination": payment.destination, "application_fee": payment.application_fee,
+            "problem": payment.problem, "problem_code": payment.problem_code, "open_call": open
+        });
+        told.insert(payment.order_id, description);
+    }
+    Ok(told)
+}

@@ -1,0 +1,15 @@
+//! Paying for orders, through HTTP, against the local Stripe.
+
+mod browsers;
+mod capture;
+mod destination;
+mod faults;
+mod news;
+mod off_session;
+mod pay;
+mod place;
+mod refund;
+mod refund_by_line;
+mod shop;
+
+pub use shop::Shop;
