@@ -1,47 +1,91 @@
-//! The merchant's back end: places orders and looks at them.
+//! The merchant's back end: what it asks of Packline's API.
 
 use anyhow::{Context, ensure};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// What every order of the demo comes to, in cents.
+pub(super) const TOTAL: i64 = 2000;
 
 pub(super) struct Merchant {
     client: Client,
-    orders: String,
+    base: String,
     api_key: String,
+}
+
+/// An order that was just placed.
+pub(super) struct Placed {
+    pub id: String,
+    pub payment_intent: String,
+    /// Lets the browser confirm.
+    pub client_secret: String,
+    /// Lets the browser call `/pay` and see the order.
+    pub checkout_token: String,
 }
 
 impl Merchant {
     pub(super) fn new(client: Client, base: &str, api_key: &str) -> Self {
-        Self { client, orders: format!("{base}/v1/orders"), api_key: api_key.to_owned() }
+        Self { client, base: base.to_owned(), api_key: api_key.to_owned() }
     }
 
-    /// Places an order of 20.00 USD for a PaymentIntent; returns its id.
-    pub(super) async fn place(&self, payment_intent: &str) -> anyhow::Result<String> {
-        let order = json!({
-            "currency": "usd",
-            "lines": [{ "sku": "TEA-GREEN-100G", "description": "Green tea, 100 g", "quantity": 2, "unit_amount": 1000 }],
+    /// Places an order of 20.00 EUR; `more` says how it is paid.
+    pub(super) async fn place(&self, more: Value) -> anyhow::Result<Value> {
+        let mut order = json!({
+            "currency": "eur",
+            "lines": [{ "sku": "TEA-GREEN-100G", "description": "Green tea, 100 g", "quantity": 2, "unit_amount": TOTAL / 2 }],
             "customer": { "name": "Ada Lovelace", "email": "ada@example.com" },
             "shipping": { "name": "Ada Lovelace", "line1": "12 St James's Square", "city": "London", "country": "GB" },
-            "payment_intent": payment_intent,
         });
-        let request = self.client.post(&self.orders).bearer_auth(&self.api_key).json(&order);
-        let response = request.header("idempotency-key", payment_intent).send().await?;
-        ensure!(
-            response.status() == StatusCode::CREATED,
-            "an order was not placed: {}",
-            response.text().await?
-        );
-        let placed: Value = response.json().await?;
-        placed["id"].as_str().map(str::to_owned).context("a placed order has an id")
+        for (field, value) in more.as_object().into_iter().flatten() {
+            order[field] = value.clone();
+        }
+        self.post("/v1/orders", &order).await
     }
 
-    /// The order that a Stripe object stands for, if there is one by now.
+    /// Places an order whose payment Packline takes.
+    pub(super) async fn place_to_pay(&self, more: Value) -> anyhow::Result<Placed> {
+        let order = self.place(more).await?;
+        let text = |value: &Value, field: &str| {
+            let text = value[field].as_str().map(str::to_owned);
+            text.with_context(|| format!("a placed order has no {field}: {order}"))
+        };
+        Ok(Placed {
+            id: text(&order, "id")?,
+            payment_intent: text(&order["payment"], "payment_intent")?,
+            client_secret: text(&order["payment"], "client_secret")?,
+            checkout_token: text(&order["payment"], "checkout_token")?,
+        })
+    }
+
+    /// Asks for a change, once.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.api_key).json(body);
+        answer(path, request.header("idempotency-key", Uuid::new_v4().to_string())).await
+    }
+
+    /// Looks at something.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        answer(path, self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.api_key)).await
+    }
+
+    /// The order that an id or a Stripe object stands for, if there is one by now.
     pub(super) async fn order(&self, stands_for: &str) -> anyhow::Result<Option<Value>> {
-        let request = self.client.get(format!("{}/{stands_for}", self.orders)).bearer_auth(&self.api_key);
-        let response = request.send().await?;
+        let url = format!("{}/v1/orders/{stands_for}", self.base);
+        let response = self.client.get(url).bearer_auth(&self.api_key).send().await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
         Ok(Some(response.error_for_status()?.json().await?))
     }
+}
+
+/// The JSON that a request is answered with.
+pub(super) async fn answer(what: &str, request: RequestBuilder) -> anyhow::Result<Value> {
+    let response = request.send().await?;
+    let status = response.status();
+    let body = response.text().await?;
+    ensure!(status.is_success(), "{what} was answered {status}: {body}");
+    serde_json::from_str(&body)
+        .with_context(|| format!("{what} was answered with something else than JSON: {body}"))
 }

@@ -1,9 +1,11 @@
-//! `packline demo`: the whole service on a private cluster, and the life of a few orders sent to it over HTTP exactly
-//! as merchants and Stripe would.
+//! `packline demo`: the whole service on a private cluster with a local Stripe beside it, and the life of a few orders,
+//! told over HTTP exactly as merchants, customers and Stripe would.
 
+mod customer;
+mod dashboard;
+mod forger;
 mod merchant;
-mod scenarios;
-mod stripe;
+mod stories;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -11,23 +13,31 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use tokio::time::Instant;
 
+use self::customer::{Customer, PUBLISHABLE_KEY};
+use self::dashboard::{Dashboard, SECRET_KEY};
+use self::forger::Forger;
 use self::merchant::Merchant;
-use self::scenarios::{Expected, Scenario};
-use self::stripe::Sender;
+use self::stories::{Cast, Expected, STORIES};
 use super::database::Database;
 use super::{output, serve};
 use crate::api;
 use crate::app::{App, Roles};
 use crate::clock::Clock;
-use crate::config::{LabelledSecret, ProviderChoice, Secret, ServeConfig, Settings, WorkerConfig};
-use crate::webhooks::EndpointSecret;
+use crate::config::{
+    LabelledSecret, ProviderChoice, Secret, ServeConfig, Settings, StripeConfig, WorkerConfig,
+};
+use crate::fake_stripe::delivery::{Endpoint, Mode};
+use crate::fake_stripe::{FakeStripe, Options as StripeOptions};
 
 /// A demo need not wait as long as a shop.
 const ADOPTION_GRACE: Duration = Duration::from_secs(2);
 /// How long the orders may take to get where they must be.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Where `packline fake-stripe` is too.
+const STRIPE_PORT: u16 = 12111;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -47,88 +57,111 @@ pub(super) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         Database::private(settings.data_dir()).await?
     };
     let clock = Clock::system();
+    let listen = free_or_any(SocketAddr::from((Ipv4Addr::LOCALHOST, STRIPE_PORT)));
+    // Other ids than the last time, since the data of the last time is still there.
+    let seed = rand::random();
+    let stripe = FakeStripe::start(StripeOptions { listen, seed, ..StripeOptions::new(clock.clone()) })?;
     let secret = format!("whsec_demo{}", uuid::Uuid::new_v4().simple());
-    let app = App::start(&database.url, roles(settings, &secret), clock.clone())?;
+    let app = App::start(&database.url, roles(settings, &secret, &stripe.base())?, clock.clone())?;
     let base = format!("http://{}", app.address().context("the demo serves HTTP")?);
-    println!("Serving {base}\n");
+    println!("Serving {base}, with a local Stripe at {}\n", stripe.base());
 
     let api_key = api::create_key(&mut *database.pool.acquire().await?, "demo", clock.now()).await?;
     let client = crate::http_client::builder().build()?;
-    let sender = Sender::new(client.clone(), &base, EndpointSecret::new("demo", &secret), clock);
-    let merchant = Merchant::new(client, &base, &api_key.text);
-    let told = tell(&sender, &merchant).await;
+    let cast = Cast {
+        merchant: Merchant::new(client.clone(), &base, &api_key.text),
+        customer: Customer::new(client.clone(), &base, &stripe.base()),
+        dashboard: Dashboard::new(client.clone(), &stripe.base()),
+        forger: Forger::new(client, &base, clock),
+        stripe: &stripe,
+    };
+    subscribe(&stripe, &base, &secret)?;
 
-    let outcome = match told {
-        Ok(expected) => check(&merchant, &expected).await,
+    let outcome = match tell(&cast).await {
+        Ok(expected) => check(&cast.merchant, &expected).await,
         Err(error) => Err(error),
     };
     if outcome.is_ok() && !options.exit {
-        where_to_look(&base, &database, &api_key.text, &secret);
+        let to_pay = cast.merchant.place_to_pay(json!({ "payment": { "mode": "server" } })).await?;
+        let page = format!("{base}/checkout/{}?token={}", to_pay.id, to_pay.checkout_token);
+        where_to_look(&base, &page, &stripe.base(), &database, &api_key.text);
         serve::until_told_to_stop().await?;
         println!("\nStopping …");
     }
+    stripe.stop().await;
     app.stop().await;
     database.close().await?;
     outcome
 }
 
-/// The settings' own address if it is free, else any; test mode, whatever the shop runs in.
-fn roles(settings: &Settings, secret: &str) -> Roles {
-    let shutdown_grace = Duration::from_secs(10);
-    let wanted = settings.for_demo().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let listen = match TcpListener::bind(wanted) {
+/// Has everything told to Packline three times, in any order.
+fn subscribe(stripe: &FakeStripe, base: &str, secret: &str) -> anyhow::Result<()> {
+    let platform = Endpoint { secret: secret.to_owned(), ..Endpoint::to(format!("{base}/webhooks/stripe")) };
+    let connected = Endpoint {
+        secret: secret.to_owned(),
+        connect: true,
+        ..Endpoint::to(format!("{base}/webhooks/stripe/connect"))
+    };
+    for endpoint in [platform, connected] {
+        stripe.deliveries().add_endpoint(endpoint).map_err(anyhow::Error::msg)?;
+    }
+    let mode = Mode { duplicate: 3, shuffle: true, ..Mode::default() };
+    stripe.deliveries().set_mode(mode).map_err(anyhow::Error::msg)
+}
+
+/// The address if it is free, else another port.
+fn free_or_any(wanted: SocketAddr) -> SocketAddr {
+    match TcpListener::bind(wanted) {
         Ok(_) => wanted,
         Err(_) => SocketAddr::new(wanted.ip(), 0),
+    }
+}
+
+/// The settings' own address if it is free; test mode and the local Stripe, whatever the shop runs with.
+fn roles(settings: &Settings, secret: &str, stripe_base: &str) -> anyhow::Result<Roles> {
+    let shutdown_grace = Duration::from_secs(10);
+    let stripe = StripeConfig {
+        publishable_key: Some(PUBLISHABLE_KEY.to_owned()),
+        // Nobody else calls the local one.
+        calls_per_second: 1000,
+        ..StripeConfig::new(Secret::new(SECRET_KEY), stripe_base.parse()?).map_err(anyhow::Error::msg)?
     };
+    let secrets = vec![LabelledSecret { label: "demo".to_owned(), secret: Secret::new(secret) }];
     let serve = ServeConfig {
-        listen,
-        platform_secrets: vec![LabelledSecret { label: "demo".to_owned(), secret: Secret::new(secret) }],
-        connect_secrets: Vec::new(),
+        listen: free_or_any(settings.for_demo().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))),
+        platform_secrets: secrets.clone(),
+        connect_secrets: secrets,
         livemode: false,
-        stripe: None,
+        stripe: Some(stripe.clone()),
         public_url: None,
         cors_origins: Vec::new(),
         shutdown_grace,
     };
     let work = WorkerConfig {
         livemode: false,
-        stripe: None,
+        stripe: Some(stripe),
         adoption_grace: ADOPTION_GRACE,
         order_wait: Duration::from_secs(600),
         provider: Some(ProviderChoice::Log),
         retry_base: Duration::from_secs(1),
         shutdown_grace,
     };
-    Roles { serve: Some(serve), work: Some(work) }
+    Ok(Roles { serve: Some(serve), work: Some(work) })
 }
 
 /// Tells all stories; returns where each order must end.
-async fn tell(sender: &Sender, merchant: &Merchant) -> anyhow::Result<Vec<Expected>> {
-    let scenarios = Scenario::all(merchant).await?;
-    let deliveries = scenarios.iter().map(|scenario| scenario.deliveries.len() as u64).sum();
-    let bar = ProgressBar::new(deliveries).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} webhooks  {msg}")
+async fn tell(cast: &Cast<'_>) -> anyhow::Result<Vec<Expected>> {
+    let bar = ProgressBar::new(STORIES).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} stories  {msg}")
             .unwrap_or(ProgressStyle::default_bar()),
     );
-    let mut expected = Vec::new();
-    for scenario in scenarios {
-        bar.set_message(scenario.expected.story);
-        for delivery in &scenario.deliveries {
-            let answer = sender.post(delivery).await?;
-            if answer != delivery.answer {
-                bail!(
-                    "{}: {} was answered {answer}, not {}",
-                    scenario.expected.story,
-                    delivery.event_type(),
-                    delivery.answer
-                );
-            }
+    let expected = cast
+        .tell(|story| {
+            bar.set_message(story);
             bar.inc(1);
-        }
-        expected.push(scenario.expected);
-    }
+        })
+        .await?;
     bar.finish_and_clear();
-    println!("{deliveries} webhooks were sent and answered as they must be.\n");
     Ok(expected)
 }
 
@@ -173,15 +206,16 @@ async fn check(merchant: &Merchant, expected: &[Expected]) -> anyhow::Result<()>
     Ok(())
 }
 
-fn where_to_look(base: &str, database: &Database, api_key: &str, secret: &str) {
+fn where_to_look(base: &str, page: &str, stripe: &str, database: &Database, api_key: &str) {
     println!(
         "\nWhere to look:\n  \
-         the tables       psql '{}' -c 'select number, status, amount_paid from orders'\n  \
-         one order        packline orders show NUMBER\n  \
-         all events       packline events list\n  \
-         the API          curl -H 'Authorization: Bearer {api_key}' {base}/v1/orders\n  \
-         health, metrics  {base}/readyz  {base}/metrics\n\n\
-         Post signed events of your own to {base}/webhooks/stripe with the secret {secret}\n\
+         pay for one       {page}\n  \
+         the tables        psql '{}' -c 'select number, status, amount_paid from orders'\n  \
+         one order         packline orders show NUMBER\n  \
+         all events        packline events list\n  \
+         the API           curl -H 'Authorization: Bearer {api_key}' {base}/v1/orders\n  \
+         health, metrics   {base}/readyz  {base}/metrics\n  \
+         the local Stripe  stripe trigger payment_intent.succeeded --api-base {stripe}\n\n\
          Ctrl-C stops it; the data is kept.",
         if database.is_private() { database.url.as_str() } else { "$DATABASE_URL" },
     );
