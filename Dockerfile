@@ -3,12 +3,13 @@ WORKDIR /build
 COPY . .
 # The queries are checked against the committed .sqlx, so that the build needs no database.
 ENV SQLX_OFFLINE=true
+# Without the default features: the local Stripe, and the demo that runs on it, are not for production.
 # The cached target directory outlives the sources, and cargo does not notice a new migration or
 # query description by itself: touching the crate roots makes it compile this crate every time.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     touch src/*.rs \
-    && cargo build --release --locked \
+    && cargo build --release --locked --no-default-features \
     && cp target/release/packline /usr/local/bin/packline
 
 FROM debian:bookworm-slim

@@ -68,6 +68,7 @@ impl Database {
     }
 
     /// Whether it is the private cluster.
+    #[cfg(feature = "fake-stripe")]
     pub(super) fn is_private(&self) -> bool {
         self.cluster.is_some()
     }

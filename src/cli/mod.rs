@@ -2,6 +2,7 @@
 
 mod accounts;
 mod database;
+#[cfg(feature = "fake-stripe")]
 mod demo;
 mod events;
 #[cfg(feature = "fake-stripe")]
@@ -14,7 +15,6 @@ mod serve;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Settings;
@@ -42,6 +42,7 @@ enum Command {
     /// Work only: apply stored events and fulfil paid orders
     Worker,
     /// See it work: a service of its own, sample orders sent to it as Stripe would, and what became of them
+    #[cfg(feature = "fake-stripe")]
     Demo(demo::Options),
     /// Serve a local Stripe to develop against: no account, no internet, and nothing real is charged. It listens on
     /// 127.0.0.1:12111 unless --listen says otherwise
@@ -117,16 +118,21 @@ impl Cli {
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.dispatch(given))
     }
 
+    #[cfg_attr(
+        not(feature = "fake-stripe"),
+        expect(unused_variables, reason = "only the local Stripe asks where a setting was given")
+    )]
     async fn dispatch(self, given: &ArgMatches) -> anyhow::Result<()> {
         let settings = &self.settings;
         match self.command {
             Command::Serve { no_worker } => serve::serve(settings, !no_worker).await,
             Command::Worker => serve::work(settings).await,
+            #[cfg(feature = "fake-stripe")]
             Command::Demo(options) => demo::run(settings, options).await,
             #[cfg(feature = "fake-stripe")]
             Command::FakeStripe(options) => {
                 // The environment says where Packline listens, not where Stripe does.
-                let is_flag = given.value_source("listen") == Some(ValueSource::CommandLine);
+                let is_flag = given.value_source("listen") == Some(clap::parser::ValueSource::CommandLine);
                 fake_stripe::run(options, is_flag.then_some(settings.listen())).await
             }
             Command::Migrate => database::migrate(settings).await,

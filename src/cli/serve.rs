@@ -53,6 +53,7 @@ async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
 }
 
 /// Waits for Ctrl-C or SIGTERM.
+#[cfg(feature = "fake-stripe")]
 pub(super) async fn until_told_to_stop() -> anyhow::Result<()> {
     StopSignal::listen()?.received().await;
     Ok(())

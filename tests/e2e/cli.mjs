@@ -3,12 +3,12 @@
 //
 //   node cli.mjs path/to/packline
 //
-// Needs nothing but the program and @stripe/cli: everything runs in a folder of its own, which is removed.
+// Needs nothing but the program, @stripe/cli and psql: everything runs in a folder of its own, which is removed.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
-import { Programs, folder, until } from "./programs.mjs";
+import { Programs, folder, psql, until } from "./programs.mjs";
 
 const packline = resolve(process.argv[2] ?? "../../target/debug/packline");
 // The program itself: npm's wrapper around it would not hand on the signal to stop.
@@ -79,24 +79,31 @@ try {
   };
   await Promise.all([hand(), hand(), hand()]);
 
-  // Sent again by the CLI, the success is known already: one event, one parcel.
-  const events = await (await fetch(`${api}/v1/events?type=payment_intent.succeeded`, { headers: { authorization: "Bearer sk_test_local" } })).json();
-  const success = events.data.find((event) => event.data.object.metadata.order_id === "e2e-payment_intent.succeeded");
-  programs.run(stripe, ["events", "resend", success.id, ...at]);
-  await until("the repetition is known", async () => {
-    const metrics = await (await fetch(`${base}/metrics`)).text();
-    return [/packline_webhook_requests_total\{endpoint="platform",answer="duplicate"\} 1\n/.test(metrics), metrics];
-  });
-  const [, order] = await call("GET", "/v1/orders/e2e-payment_intent.succeeded");
-  assert.equal(order.status, "fulfilled");
-
-  // The command line reads the same from Postgres, and no order came up that nobody placed.
-  const stored = JSON.parse(programs.run(packline, ["orders", "list", "--json"]));
-  const state = (number) => stored.find((order) => order.number === number);
+  // What each order is, as anybody reads it from Postgres; and no order came up that nobody placed.
+  const data = join(home, "data");
+  const stored = psql(data, "select number, status, payment_status, amount_paid, amount_refunded from orders");
   assert.equal(stored.length, triggers.length);
-  assert.equal(state("e2e-payment_intent.succeeded").status, "fulfilled");
-  assert.equal(state("e2e-payment_intent.payment_failed").status, "payment_failed");
-  assert.equal(state("e2e-charge.refunded").payment_status, "refunded");
+  const state = (event) => stored.find(([number]) => number === `e2e-${event}`).slice(1);
+  assert.deepEqual(state("payment_intent.succeeded"), ["fulfilled", "paid", "2000", "0"]);
+  assert.deepEqual(state("payment_intent.payment_failed"), ["payment_failed", "payment_failed", "0", "0"]);
+  assert.deepEqual(state("charge.refunded"), ["refunded", "refunded", "100", "100"]);
+
+  // Sent again by the CLI, each of the three is known already: it is taken, and changes nothing.
+  for (const [nth, type] of ["payment_intent.succeeded", "payment_intent.payment_failed", "charge.refunded"].entries()) {
+    const [[event]] = psql(data, `select id from stripe_events join stripe_event_payloads on event_id = id
+      where type = '${type}' and body::jsonb #>> '{data,object,metadata,order_id}' = 'e2e-${type}'`);
+    const all = () => psql(data, `select o.*, (select count(*) from order_transitions where order_id = o.id),
+      (select count(*) from payments where order_id = o.id), (select count(*) from fulfilments where order_id = o.id)
+      from orders o where number = 'e2e-${type}'`);
+    const before = all();
+    programs.run(stripe, ["events", "resend", event, ...at]);
+    await until(`the repetition of ${type} is known`, async () => {
+      const metrics = await (await fetch(`${base}/metrics`)).text();
+      return [metrics.includes(`packline_webhook_requests_total{endpoint="platform",answer="duplicate"} ${nth + 1}\n`), metrics];
+    });
+    assert.deepEqual(all(), before, `${type}, sent again, changed something`);
+    console.log(`  ${type} again: ${state(type).join(" ")}, as before`);
+  }
 
   // Events of connected accounts are forwarded too.
   programs.run(stripe, ["trigger", "account.updated", ...at]);

@@ -3,7 +3,7 @@
 
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -73,6 +73,17 @@ export class Programs {
     rmSync(this.folder, { recursive: true, force: true });
     return codes;
   }
+}
+
+/** Asks the private Postgres below a folder through psql; gives the rows, each a list of texts. */
+export function psql(folder, query) {
+  const file = readdirSync(folder, { recursive: true }).find((path) => path.endsWith("postmaster.pid"));
+  // Port and socket folder are lines 4 and 5 of this file.
+  const [, , , port, socket] = readFileSync(join(folder, file), "utf8").split("\n");
+  const args = ["--no-psqlrc", "--no-align", "--tuples-only", "--field-separator=\t", "--set=ON_ERROR_STOP=1", "--command", query];
+  const env = { PATH: process.env.PATH, PGHOST: socket, PGPORT: port, PGUSER: "packline", PGDATABASE: "packline" };
+  const out = execFileSync("psql", args, { env, encoding: "utf8", timeout: 30_000 });
+  return out.split("\n").filter(Boolean).map((line) => line.split("\t"));
 }
 
 /** Tries again until it gives something, or says what was wrong at last. */

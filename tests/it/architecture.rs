@@ -1,5 +1,5 @@
-//! The shape of the tree, as `shared/DESIGN.md` and `shared/STYLE.md` have it: who may know whom, where SQL lives, how
-//! large a file may be. [`faults`] is a pure function, so that it can be shown to find what it looks for.
+//! The shape of the tree: who may know whom, where SQL lives, how large a file may be. [`faults`] is a pure function,
+//! so that it can be shown to find what it looks for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,12 @@ const LEVELS: &[&[&str]] = &[
     &["fake_stripe"],
     &["cli"],
 ];
+
+/// What stands for Stripe may share nothing with what calls Stripe: a mistake of both would never be seen.
+const INDEPENDENT: &str = "fake_stripe";
+
+/// The modules that it may use all the same.
+const INDEPENDENT_USES: [&str; 2] = ["clock", "http_client"];
 
 /// Modules that only their own feature may name.
 const PRIVATE: [&str; 2] = ["store", "state"];
@@ -71,6 +77,12 @@ fn each_kind_of_fault_is_found() {
             "macro_rules! m { () => { crate::server::start() } }",
             "orders must not know server",
         ),
+        (
+            "src/fake_stripe/frame/form.rs",
+            "use crate::stripe::form;",
+            "fake_stripe must stay independent of stripe",
+        ),
+        ("src/fake_stripe/world.rs", "use crate::money::Currency;", "independent of money"),
         ("src/orders/place.rs", "use super::super::inbox;", "leaves its module by `super`"),
         ("src/orders/mod.rs", "use super::inbox;", "leaves its module by `super`"),
         ("src/refunds/mod.rs", "", "refunds has no level"),
@@ -118,6 +130,10 @@ fn each_kind_of_fault_is_found() {
 fn what_is_allowed_is_not_found() {
     for (path, text) in [
         ("src/cli/mod.rs", "use crate::{app::App, orders, telemetry};"),
+        (
+            "src/fake_stripe/server.rs",
+            "use crate::{clock::Clock, http_client};\nuse crate::fake_stripe::world;",
+        ),
         ("src/telemetry.rs", "use crate::config::LogFormat;"),
         ("src/inbox/apply.rs", "use crate::orders::{Order, settle};\nuse super::store::{self, Mark};"),
         (
@@ -184,6 +200,9 @@ fn level_faults(feature: &str, names: &Names) -> Vec<String> {
     for path in names.crate_paths.iter().filter(|path| path[0] != feature) {
         match level(&path[0]) {
             None => faults.push(format!("{} has no level; give it one", path[0])),
+            Some(_) if feature == INDEPENDENT && !INDEPENDENT_USES.contains(&path[0].as_str()) => {
+                faults.push(format!("{feature} must stay independent of {}", path[0]));
+            }
             Some(other) if other < own || (other == 0 && own == 0) => {}
             Some(_) => faults.push(format!("{feature} must not know {}", path[0])),
         }

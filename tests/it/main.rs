@@ -10,16 +10,13 @@ mod cli;
 mod cluster;
 mod connect;
 mod crashes;
-#[cfg(feature = "fake-stripe")]
 mod fake_delivery;
-#[cfg(feature = "fake-stripe")]
 mod fake_stripe;
 mod fixtures;
 mod fulfilment;
 mod limits;
 mod openapi;
 mod orders;
-#[cfg(feature = "fake-stripe")]
 mod payments;
 mod poison;
 mod process;

@@ -1,4 +1,7 @@
 //! Bodies and query strings in bracket notation: `metadata[order_id]=o1`, `expand[]=customer`, `items[0][price]=p`.
+//!
+//! Read by hand: `serde_qs` makes structs, but what is asked here is whatever a client sends, empty places of lists
+//! (`a[][x]=1`) included. And what writes our client's forms must not be what reads them.
 
 use serde_json::{Map, Value};
 

@@ -6,7 +6,16 @@
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
 
-const SCRIPT: &str = include_str!("stripe.js");
+/// One script of parts that see each other and of which the page sees only `Stripe`.
+const SCRIPT: &str = concat!(
+    "(() => {\n\"use strict\";\nif (window.Stripe) return;\n\n",
+    include_str!("page.js"),
+    include_str!("card_fields.js"),
+    include_str!("elements.js"),
+    include_str!("three_d_secure.js"),
+    include_str!("api.js"),
+    "})();\n",
+);
 
 /// Registers the routes.
 pub(super) fn configure(routes: &mut ServiceConfig) {

@@ -11,6 +11,8 @@ async fn it_serves_until_it_is_told_to_stop() {
     let listed = client.get(format!("{base}/v1/events")).bearer_auth("sk_test_any").send().await.unwrap();
 
     assert_eq!(listed.status(), 200);
+    let setting = format!("export STRIPE_API_BASE={base} STRIPE_SECRET_KEY=sk_test_");
+    stripe.logged(&setting).await;
     stripe.terminate().await;
 }
 

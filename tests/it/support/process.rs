@@ -1,7 +1,7 @@
 //! The real program as a process.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -49,15 +49,15 @@ impl Process {
             ("PACKLINE_SHUTDOWN_GRACE", "10s"),
         ];
         let settings: HashMap<&str, &str> = base.into_iter().chain(settings.iter().copied()).collect();
-        let mut child = command(arguments).envs(settings).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command(arguments).envs(settings).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        std::thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line))
-        });
+        keep_lines(child.stdout.take().unwrap(), &log);
+        keep_lines(child.stderr.take().unwrap(), &log);
         Self { child, log }
     }
 
+    /// All that it said, to people and to the log.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
@@ -107,6 +107,12 @@ impl Drop for Process {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Reads to the end, so that the program never waits for a reader.
+fn keep_lines(stream: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
+    let (lines, kept) = (BufReader::new(stream).lines(), Arc::clone(log));
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line)));
 }
 
 /// The program with an environment in which nothing is set, and no `.env`.
