@@ -3,7 +3,7 @@
 //! An account joins by onboarding (the platform makes it, its owner fills it in behind an account link) or by OAuth (its
 //! owner lets the platform in). What it may do is Stripe's word: [`events`] hears it, [`Platform::run_once`] looks at the
 //! account itself after each event, and whatever a browser brings back proves nothing. A payment is refused a
-//! destination that cannot take transfers now ([`destination`]), with the reason. [`commission`] is the arithmetic of
+//! destination that cannot take transfers now ([`destination()`]), with the reason. [`commission`] is the arithmetic of
 //! fees.
 //!
 //! What it does not do: move money, or know of orders. Payments ask.

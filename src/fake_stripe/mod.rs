@@ -3,8 +3,9 @@
 //! It speaks Stripe's API as version `2026-08-26.dahlia` has it: keys, form bodies, errors, idempotency, lists and
 //! `expand` (`frame`), over one world of objects in memory (`world`, `resources`). What happens to them is handed on
 //! as [`Happening`]s, in Stripe's order, and told by signed webhooks ([`delivery`]), or to the Stripe CLI
-//! (`cli_protocol`). Pages get a stand-in for Stripe.js from it (`stripe_js`). `/_fake/…` (`controls`) moves its clock, completes what a person would
-//! complete, and orders faults.
+//! (`cli_protocol`). Pages get a stand-in for Stripe.js from it (`stripe_js`), and people the pages that Stripe would
+//! show them (`hosted_pages`). `/_fake/…` (`controls`) moves its clock, completes what a person would complete, and
+//! orders faults.
 //!
 //! A seed decides its ids, and a [`crate::clock::Clock`] its time, which `/_fake/clock/advance` moves further.
 //!
@@ -17,7 +18,7 @@ mod controls;
 pub mod delivery;
 mod event;
 mod frame;
-mod pages;
+mod hosted_pages;
 mod resources;
 mod server;
 mod stripe_js;

@@ -13,7 +13,7 @@ use super::controls::{self, Outcome};
 use super::delivery::{self, Deliveries};
 use super::event::Happening;
 use super::frame::faults::Fault;
-use super::pages;
+use super::hosted_pages;
 use super::resources::{accounts, payment_intents};
 use super::world::World;
 use super::{cli_protocol, stripe_js};
@@ -136,7 +136,7 @@ impl FakeStripe {
                 .configure(delivery::controls::configure)
                 .configure(cli_protocol::configure)
                 .configure(stripe_js::configure)
-                .configure(pages::configure)
+                .configure(hosted_pages::configure)
                 .default_service(web::to(answer::answer))
         })
         .workers(1)

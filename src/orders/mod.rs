@@ -1,6 +1,6 @@
 //! Orders: what was bought, what was paid for it, and whether it may be sent.
 //!
-//! An order moves on three axes. Its payment is moved by Stripe events only: [`events`] reads them, [`settle`] finds
+//! An order moves on three axes. Its payment is moved by Stripe events only: [`events`] reads them, [`settle()`] finds
 //! the order that they concern, `state` holds the rules. Its fulfilment is moved through [`move_fulfilment`] by the
 //! feature of that name. It is held while one of its holds is open. Every move leaves a row with its cause.
 //!

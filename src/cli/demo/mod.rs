@@ -57,10 +57,7 @@ pub(super) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         Database::private(settings.data_dir()).await?
     };
     let clock = Clock::system();
-    let listen = free_or_any(SocketAddr::from((Ipv4Addr::LOCALHOST, STRIPE_PORT)));
-    // Other ids than the last time, since the data of the last time is still there.
-    let seed = rand::random();
-    let stripe = FakeStripe::start(StripeOptions { listen, seed, ..StripeOptions::new(clock.clone()) })?;
+    let stripe = start_stripe(&clock)?;
     let secret = format!("whsec_demo{}", uuid::Uuid::new_v4().simple());
     let app = App::start(&database.url, roles(settings, &secret, &stripe.base())?, clock.clone())?;
     let base = format!("http://{}", app.address().context("the demo serves HTTP")?);
@@ -92,6 +89,19 @@ pub(super) async fn run(settings: &Settings, options: Options) -> anyhow::Result
     app.stop().await;
     database.close().await?;
     outcome
+}
+
+/// Where it always is, or on any port where that one is taken.
+fn start_stripe(clock: &Clock) -> anyhow::Result<FakeStripe> {
+    let any_port = StripeOptions {
+        // Other ids than the last time, since the data of the last time is still there.
+        seed: rand::random(),
+        ..StripeOptions::new(clock.clone())
+    };
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, STRIPE_PORT));
+    FakeStripe::start(StripeOptions { listen: usual, ..any_port.clone() })
+        .or_else(|_| FakeStripe::start(any_port))
+        .context("the local Stripe does not start")
 }
 
 /// Has everything told to Packline three times, in any order.

@@ -146,17 +146,26 @@ pub(super) fn make(world: &mut World, account: Option<String>, form: &str) -> Re
     insert(world, &call, &params)
 }
 
+/// The payment method that is named or described, if one is and this customer may pay with it.
+fn given_method(
+    world: &mut World,
+    account: Option<&str>,
+    params: &Params,
+    customer: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    let method = match (params.text("payment_method"), params.get("payment_method_data")) {
+        (Some(method), _) => payment_methods::resolve(world, account, method, "payment_method")?,
+        (None, Some(data)) if data.is_object() => payment_methods::make_of_data(world, account, data)?,
+        _ => return Ok(None),
+    };
+    checks::check_method_owner(world, &method, customer)?;
+    payment_methods::refuse_if_used_up(world, &method)?;
+    Ok(Some(method))
+}
+
 fn insert(world: &mut World, call: &Call, params: &Params) -> Result<String, Failure> {
     let account = call.account.as_deref();
-    let method = match (params.text("payment_method"), params.get("payment_method_data")) {
-        (Some(method), _) => Some(payment_methods::resolve(world, account, method, "payment_method")?),
-        (None, Some(data)) if data.is_object() => Some(payment_methods::make_of_data(world, account, data)?),
-        _ => None,
-    };
-    if let Some(method) = &method {
-        checks::check_method_owner(world, method, params.text("customer"))?;
-        payment_methods::refuse_if_used_up(world, method)?;
-    }
+    let method = given_method(world, account, params, params.text("customer"))?;
     let id = world.id("pi_");
     let secret = world.letters(25);
     let types = params.get("payment_method_types").filter(|types| types.is_array());
@@ -311,17 +320,8 @@ fn update(world: &mut World, call: &Call, id: &str) -> Answer {
     if let Some(customer) = params.text("customer") {
         world.find(call, "customer", customer, "customer")?;
     }
-    let account = call.account.as_deref();
-    let method = match (params.text("payment_method"), params.get("payment_method_data")) {
-        (Some(method), _) => Some(payment_methods::resolve(world, account, method, "payment_method")?),
-        (None, Some(data)) if data.is_object() => Some(payment_methods::make_of_data(world, account, data)?),
-        _ => None,
-    };
-    if let Some(method) = &method {
-        let customer = params.text("customer").or(intent["customer"].as_str());
-        checks::check_method_owner(world, method, customer)?;
-        payment_methods::refuse_if_used_up(world, method)?;
-    }
+    let customer = params.text("customer").or(intent["customer"].as_str());
+    let method = given_method(world, call.account.as_deref(), &params, customer)?;
     world.change(id, |intent| {
         params.copy_into(intent, &["amount", "customer", "capture_method", "payment_method_types"]);
         params.copy_into(intent, COPIED);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check_secret, checks, errors, next_action, set_options, shown};
+use super::{check_secret, checks, errors, given_method, next_action, set_options, shown};
 use crate::fake_stripe::frame::auth::Key;
 use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
@@ -67,17 +67,12 @@ pub(super) fn confirm_with(world: &mut World, call: &Call, id: &str, params: &Pa
     check_state(&intent)?;
     let account = call.account.as_deref();
     checks::check_action_error(params, !intent["automatic_payment_methods"].is_null())?;
+    // What a call to create brought is on the intent already.
     let is_new = params.get("amount").is_some();
-    let method = match (params.text("payment_method"), params.get("payment_method_data")) {
-        _ if is_new => None,
-        (Some(method), _) => Some(payment_methods::resolve(world, account, method, "payment_method")?),
-        (None, Some(data)) if data.is_object() => Some(payment_methods::make_of_data(world, account, data)?),
-        _ => None,
+    let method = match is_new {
+        true => None,
+        false => given_method(world, account, params, intent["customer"].as_str())?,
     };
-    if let Some(method) = &method {
-        checks::check_method_owner(world, method, intent["customer"].as_str())?;
-        payment_methods::refuse_if_used_up(world, method)?;
-    }
     let off_session =
         params.get("off_session").is_some_and(|given| !["false", ""].contains(&given.as_str().unwrap_or("")));
     let allows_redirects = intent["automatic_payment_methods"]["allow_redirects"] == "always";
