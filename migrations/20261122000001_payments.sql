@@ -62,10 +62,13 @@ create table order_payments (
   intent_status           text,
   problem                 text,
   problem_code            text,
+  declined                jsonb,
+  declined_at             timestamptz,
   created_at              timestamptz not null,
   updated_at              timestamptz not null,
   check (not off_session or payment_method is not null and stripe_customer is not null),
-  check (destination is not null or application_fee = 0)
+  check (destination is not null or application_fee = 0),
+  check ((declined is null) = (declined_at is null))
 );
 
 comment on table order_payments is 'How an order is paid, for orders whose PaymentIntent Packline makes: one intent for each order, ever.';
@@ -82,6 +85,8 @@ comment on column order_payments.application_fee is 'What the commission came to
 comment on column order_payments.client_secret is 'Lets whoever has it pay for this order, and nothing else; given to the browser that holds a checkout token. Never logged.';
 comment on column order_payments.intent_status is 'The status of the intent as Stripe told it last, by answer or event. News for pages and people: only events move the order.';
 comment on column order_payments.problem is 'Why the last try failed, or why nothing goes on, for people. Null after a success.';
+comment on column order_payments.declined is 'What of the last failure that an event told may be shown to the customer; the page tells it where the browser confirms.';
+comment on column order_payments.declined_at is 'Stripe''s time of that event: an older one that comes later changes nothing.';
 comment on column order_payments.problem_code is 'Stripe''s code for it, such as authentication_required.';
 
 create table checkout_tokens (

@@ -1,16 +1,23 @@
 //! The plain pages that owners of accounts see between Stripe and the platform.
 
+use std::sync::LazyLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
-/// Nothing is loaded from anywhere, and nobody frames it.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing is loaded from anywhere, no looks but these, and nobody frames it.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let looks = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{looks}'; img-src data:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+});
 
-const STYLE: &str = "body{font:1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem;color:#1c1c1e;\
-background:#fafafa}h1{font-size:1.4rem}li{font-family:ui-monospace,monospace;font-size:.9rem}\
-a.button{display:inline-block;margin-top:1rem;padding:.6rem 1.2rem;border-radius:.5rem;background:#1c1c1e;color:#fff;\
-text-decoration:none}@media(prefers-color-scheme:dark){body{background:#1c1c1e;color:#f2f2f7}a.button{background:#f2f2f7;\
-color:#1c1c1e}}";
+const STYLE: &str = include_str!("page.css");
 
 /// A page.
 pub(super) struct Page<'p> {
@@ -40,7 +47,7 @@ impl<'p> Page<'p> {
         });
         let html = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-             content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\
+             content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\"><title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\
              <p>{text}</p>{items}{button}</main></body></html>\n",
             title = escaped(self.title),
             text = escaped(&self.text),
@@ -48,7 +55,7 @@ impl<'p> Page<'p> {
         );
         HttpResponse::build(self.status)
             .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
-            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -78,4 +85,20 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+/// What Stripe wants to know, for people: its names go into every field.
+pub(super) fn asked(requirement: &str) -> String {
+    let subject = requirement.split('.').next().unwrap_or_default();
+    match subject {
+        "business_profile" => "what your business does".to_owned(),
+        "business_type" => "whether you are a person or a company".to_owned(),
+        "company" => "your company".to_owned(),
+        "external_account" => "the bank account for your money".to_owned(),
+        "individual" | "representative" => "who you are".to_owned(),
+        "owners" | "directors" | "executives" => format!("your company's {subject}"),
+        "tos_acceptance" => "that you agree to Stripe's terms".to_owned(),
+        _ if subject.starts_with("person_") => "the people of your company".to_owned(),
+        other => other.replace('_', " "),
+    }
 }

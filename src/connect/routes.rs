@@ -13,7 +13,7 @@ use super::account::{Account, AccountState};
 use super::check::{CreateAccount, StartOauth};
 use super::oauth::{Invitation, Return};
 use super::onboard::{NewConnectedAccount, OnboardingLink};
-use super::page::{Page, redirect};
+use super::page::{Page, asked, redirect};
 use super::platform::Platform;
 use super::store::{self, AccountFilter, NewToken, Purpose};
 use super::token::{Token, hash};
@@ -336,7 +336,12 @@ async fn come_back(request: HttpRequest, platform: web::Data<Platform>) -> HttpR
         };
         store::insert_token(&mut *platform.pool.acquire().await?, &row, now).await?;
         let wanted = &account.facts.requirements;
-        let items: Vec<String> = wanted.past_due.iter().chain(&wanted.currently_due).cloned().collect();
+        let mut items: Vec<String> = Vec::new();
+        for item in wanted.past_due.iter().chain(&wanted.currently_due).map(|name| asked(name)) {
+            if !items.iter().any(|known| *known == item) {
+                items.push(item);
+            }
+        }
         let text = match (items.is_empty(), account.facts.details_submitted) {
             (true, true) => "Stripe is checking what you told. It will write to you if something is missing.",
             (true, false) => "You have not finished yet.",

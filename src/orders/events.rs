@@ -9,8 +9,8 @@ use super::order::{HoldKind, Line, Origin, PaymentStatus, Ref, RefKind, Shipping
 use super::state::{Details, HoldNews, MoneyFact, MoneyKind, News, Terms};
 use crate::money::{Currency, Money, NotACurrency};
 use crate::stripe::{
-    Address, Charge, Dispute, Event, Id, Invoice, InvoiceLine, InvoicePayment, Metadata, PaymentIntent,
-    Refund, ShippingDetails,
+    Address, Charge, Dispute, Event, Id, Invoice, InvoiceLine, InvoicePayment, Metadata, PaymentError,
+    PaymentIntent, Refund, ShippingDetails,
 };
 
 /// The key of an object's metadata by which it names an order of ours, by id or number.
@@ -51,6 +51,8 @@ pub enum Told {
         id: String,
         /// As Stripe has it.
         status: String,
+        /// Why the last try failed, where the event is about that.
+        failure: Option<Box<PaymentError>>,
     },
     /// A refund is so far.
     Refund {
@@ -146,7 +148,11 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
         .chain(reference(RefKind::Invoice, invoice));
     let links = invoice.map(|invoice| link(invoice, &intent.id)).into_iter().collect();
     let news = News { hint, money: money.into_iter().collect(), details, ..News::default() };
-    let told = vec![Told::Intent { id: intent.id.clone(), status: intent.status.clone() }];
+    let told = vec![Told::Intent {
+        id: intent.id.clone(),
+        status: intent.status.clone(),
+        failure: intent.last_payment_error.clone().filter(|_| failed).map(Box::new),
+    }];
     Ok(OrderEvent { seed, links, told, ..read(event, refs, &intent.metadata, news) })
 }
 

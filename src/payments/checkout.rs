@@ -57,7 +57,14 @@ impl Payments {
                 | PaymentStatus::Cancelled
                 | PaymentStatus::Authorised
         );
-        let last = calls.first().filter(|call| call.state == CallState::Refused || call.shown.is_some());
+        let has_failed = order.payment_status == PaymentStatus::PaymentFailed;
+        // A delayed debit that failed was processing before, and Stripe's answers tell no more of it.
+        let is_over = has_failed && payment.intent_status.as_deref() == Some("processing");
+        let is_awaiting_event = is_taken && !is_settled && !is_over;
+        let refused = calls.first().filter(|call| call.state == CallState::Refused || call.shown.is_some());
+        let refused = refused.and_then(|call| call.shown.clone());
+        // Where the browser confirms, only the event tells why it failed.
+        let error = refused.or(payment.declined.filter(|_| has_failed));
         Ok(CheckoutState {
             order_id,
             number: order.number,
@@ -69,12 +76,12 @@ impl Payments {
             mode: payment.mode,
             capture: payment.capture,
             save_for_later: payment.save_for_later,
-            is_awaiting_event: is_taken && !is_settled,
+            is_awaiting_event,
             is_processing: calls.iter().any(|call| call.is_open()),
             client_secret: payment.client_secret.filter(|_| !is_settled),
             publishable_key: stripe.publishable_key.clone(),
             js_url: stripe.js_url.to_string(),
-            error: last.and_then(|call| call.shown.clone()).filter(|_| !is_settled && !is_taken),
+            error: error.filter(|_| !is_settled && !is_awaiting_event),
             intent_status: payment.intent_status,
         })
     }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::payment::RefundState;
+use super::state;
 use super::store::{self, RefundOfStripe};
 use crate::orders::events::{OrderEvent, Told};
 
@@ -21,8 +22,13 @@ pub async fn hear(
     for (order, event) in events {
         for told in &event.told {
             match told {
-                Told::Intent { id, status } => {
+                Told::Intent { id, status, failure } => {
                     store::hear_intents(conn, &[(*order, id.as_str(), status.as_str())], now).await?;
+                    if let Some(failure) = failure {
+                        let shown = state::shown_of(failure);
+                        store::hear_decline(conn, *order, id, &shown, event.created_at.unwrap_or(now))
+                            .await?;
+                    }
                 }
                 Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
             }

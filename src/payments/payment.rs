@@ -142,6 +142,8 @@ pub(super) struct OrderPayment {
     pub intent_status: Option<String>,
     pub problem: Option<String>,
     pub problem_code: Option<String>,
+    /// What of the last failure that an event told may be shown.
+    pub declined: Option<Shown>,
 }
 
 /// What a call asks, so that each try of it asks the same.

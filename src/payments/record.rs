@@ -234,15 +234,13 @@ fn judge_intent(ask: &Ask, intent: &PaymentIntent) -> Verdict {
     match error.filter(|_| is_try && intent.status == "requires_payment_method") {
         None => Verdict::done(),
         Some(error) => {
-            let is_card_error = error.kind.as_deref() == Some("card_error");
-            let (code, decline_code) = (error.code.as_deref(), error.decline_code.as_deref());
-            let shown = state::shown(is_card_error, code, decline_code, error.message.as_deref());
+            let code = error.decline_code.as_deref().or(error.code.as_deref());
             let reason = error.message.clone().unwrap_or_else(|| "the payment failed".to_owned());
             Verdict {
                 ended: Ended::Refused,
                 reason: Some(reason),
-                code: decline_code.or(code).map(str::to_owned),
-                shown: Some(shown),
+                code: code.map(str::to_owned),
+                shown: Some(state::shown_of(error)),
             }
         }
     }

@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::payment::{Ask, CallState, Mode, OrderPayment, Shown, StoredCall};
 use crate::orders::PaymentStatus;
+use crate::stripe::PaymentError;
 
 /// Tries to pay for one order within [`TRIES_WITHIN`]: enough for a customer, too few to test stolen cards with, and far
 /// below what Stripe takes of one PaymentIntent.
@@ -183,11 +184,22 @@ pub(super) fn shown(
             decline_code: decline_code.map(str::to_owned),
         },
         _ if is_card_error => Shown::new("card_declined", "Your card was declined."),
+        // Stripe's own words on it are for developers.
+        _ if code == Some("payment_intent_authentication_failure") => Shown::new(
+            "payment_intent_authentication_failure",
+            "Your bank could not confirm that it is you. Please try again or use another card.",
+        ),
         _ => Shown::new(
             "payment_failed",
             "The payment could not be made. Please try another card, or contact the shop.",
         ),
     }
+}
+
+/// The same of the error that an intent or its event tells.
+pub(super) fn shown_of(error: &PaymentError) -> Shown {
+    let is_card_error = error.kind.as_deref() == Some("card_error");
+    shown(is_card_error, error.code.as_deref(), error.decline_code.as_deref(), error.message.as_deref())
 }
 
 /// How one try of a call ended.

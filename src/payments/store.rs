@@ -6,6 +6,7 @@ mod refunds;
 use std::str::FromStr;
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ pub(super) use refunds::{
 };
 
 use super::destination::Commission;
-use super::payment::OrderPayment;
+use super::payment::{OrderPayment, Shown};
 
 /// Writes how an order is to be paid.
 pub(super) async fn insert_payment(
@@ -63,14 +64,14 @@ pub(super) async fn load_payments(
     order_ids: &[Uuid],
 ) -> sqlx::Result<Vec<OrderPayment>> {
     let rows = sqlx::query!(
-        "
+        r#"
         select
           order_id, mode, capture, off_session, save_for_later, payment_method, receipt_email, statement_suffix,
           stripe_customer, destination, commission_fixed, commission_basis_points, on_behalf_of, application_fee,
-          payment_intent, client_secret, intent_status, problem, problem_code
+          payment_intent, client_secret, intent_status, problem, problem_code, declined as "declined: Json<Shown>"
         from order_payments
         where order_id = any($1)
-        ",
+        "#,
         order_ids,
     )
     .fetch_all(conn)
@@ -99,6 +100,7 @@ pub(super) async fn load_payments(
                 intent_status: row.intent_status,
                 problem: row.problem,
                 problem_code: row.problem_code,
+                declined: row.declined.map(|Json(shown)| shown),
             })
         })
         .collect()
@@ -191,6 +193,33 @@ pub(super) async fn hear_intents(
         &statuses as &[&str],
         now,
         &FAR.map(str::to_owned),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps what an event tells of a failure, in so far as it may be shown. `at` is Stripe's time of the event.
+pub(super) async fn hear_decline(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    intent: &str,
+    shown: &Shown,
+    at: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "
+        update order_payments set
+          declined = $3,
+          declined_at = $4
+        where order_id = $1
+          and payment_intent = $2
+          and (declined_at is null or declined_at <= $4)
+        ",
+        order_id,
+        intent,
+        Json(shown) as Json<&Shown>,
+        at,
     )
     .execute(conn)
     .await?;

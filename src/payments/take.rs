@@ -71,6 +71,7 @@ impl Payments {
             intent_status: None,
             problem: None,
             problem_code: None,
+            declined: None,
         };
         if let Some(destination) = destination {
             let account = &destination.account;

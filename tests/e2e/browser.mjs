@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { Visitor, launch } from "./chromium.mjs";
 import { Stack } from "./stack.mjs";
 
 const shots = process.argv[3];
@@ -21,22 +21,13 @@ await once(shop, "listening");
 const shopOrigin = `http://127.0.0.1:${shop.address().port}`;
 
 const stack = await Stack.start(process.argv[2], { PACKLINE_CORS_ORIGINS: shopOrigin });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 
 try {
-  const context = await browser.newContext({ locale: "en-US" });
-  const complaints = [];
+  const visitor = await Visitor.of(browser);
+  const { context, complaints } = visitor;
   const open = async (placed) => {
-    const page = await context.newPage();
-    page.on("console", (message) => {
-      if (/content security policy/i.test(message.text())) complaints.push(message.text());
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(`${stack.base}/checkout/${placed.id}?token=${placed.payment.checkout_token}`);
+    const page = await visitor.visit(`${stack.base}/checkout/${placed.id}?token=${placed.payment.checkout_token}`);
     await page.getByTestId("card-number").waitFor();
     return page;
   };
@@ -47,7 +38,7 @@ try {
   };
   const press = (page) => page.locator("#pay").click();
   const says = (page, text) => page.locator("#status", { hasText: text }).waitFor({ timeout: 15000 });
-  const complains = (page) => page.locator("#error:visible").waitFor({ timeout: 15000 });
+  const complains = (page) => page.locator("#error:not(:empty)").waitFor({ timeout: 15000 });
   const shoot = (page, name) => shots && page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
   const charges = async (placed) => {
     const list = await stack.stripe(`/v1/charges?payment_intent=${placed.payment.payment_intent}`);

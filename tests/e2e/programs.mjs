@@ -60,16 +60,21 @@ export class Programs {
     return this.running.map(({ name, lines }) => `--- ${name}\n${lines.slice(-60).join("\n")}`).join("\n");
   }
 
+  /** Stops the one whose command line fits; gives its exit code. */
+  async stopOne(fits) {
+    const at = this.running.findLastIndex(({ name }) => fits(name));
+    const { child, exited } = this.running.splice(at, 1)[0];
+    child.kill("SIGTERM");
+    const patience = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    const [code, signal] = child.exitCode === null && child.signalCode === null ? await exited : [child.exitCode, child.signalCode];
+    clearTimeout(patience);
+    return code ?? signal;
+  }
+
   /** Stops all in order, newest first; gives the exit codes. */
   async stop() {
     const codes = [];
-    for (const { child, exited } of this.running.splice(0).reverse()) {
-      child.kill("SIGTERM");
-      const patience = setTimeout(() => child.kill("SIGKILL"), 20_000);
-      const [code, signal] = child.exitCode === null && child.signalCode === null ? await exited : [child.exitCode, child.signalCode];
-      clearTimeout(patience);
-      codes.push(code ?? signal);
-    }
+    while (this.running.length) codes.push(await this.stopOne(() => true));
     rmSync(this.folder, { recursive: true, force: true });
     return codes;
   }

@@ -8,7 +8,7 @@ import { Programs, folder, until } from "./programs.mjs";
 export const SECRET = "whsec_endtoend";
 export const SECRET_KEY = "sk_test_endtoend";
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address();
@@ -96,6 +96,20 @@ export class Stack {
     const answer = await fetch(`${this.stripeBase}/_fake/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`/_fake/${path} was answered ${answer.status}: ${await answer.text()}`);
     return answer.json();
+  }
+
+  /** Stops the service; what is given starts it again. */
+  async pause() {
+    await this.programs.stopOne((name) => / serve$/.test(name));
+    return () => this.programs.start(this.program, ["serve"], /serving http/);
+  }
+
+  /** Another process that serves the same orders with other settings, as its base. */
+  async serveToo(settings) {
+    const port = await freePort();
+    const env = { ...settings, PACKLINE_LISTEN: `127.0.0.1:${port}` };
+    await this.programs.start(this.program, ["serve", "--no-worker"], /serving http/, env);
+    return `http://127.0.0.1:${port}`;
   }
 
   /** Ends what was started, last first, and removes the folder. */

@@ -248,3 +248,18 @@ fn parts_and_tables_are_read_as_they_are_written() {
     assert!(std::panic::catch_unwind(|| part(readme, "states:y")).is_err(), "it has no end");
     assert!(std::panic::catch_unwind(|| part(readme, "settings")).is_err());
 }
+
+#[tokio::test]
+async fn the_queries_run() {
+    let database = TestDatabase::create().await;
+    let mut conn = PgConnection::connect(&database.url).await.unwrap();
+    let readme = file("README.md");
+    let queries: Vec<&str> =
+        readme.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+
+    for query in &queries {
+        sqlx::raw_sql(sqlx::AssertSqlSafe((*query).to_owned())).execute(&mut conn).await.expect(query);
+    }
+
+    assert!(queries.len() > 1);
+}

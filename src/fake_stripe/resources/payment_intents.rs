@@ -181,7 +181,14 @@ fn insert(world: &mut World, call: &Call, params: &Params) -> Result<String, Fai
         true => Value::Null,
         false => json!({ "id": "pmc_local", "parent": null }),
     };
-    let default_types = if automatic.is_null() { json!(["card"]) } else { json!(["card", "link"]) };
+    // A debit in euros cannot be reserved first.
+    let takes_debits = params.text("currency").is_some_and(|currency| currency.eq_ignore_ascii_case("eur"))
+        && params.text("capture_method") != Some("manual");
+    let default_types = match (automatic.is_null(), takes_debits) {
+        (true, _) => json!(["card"]),
+        (false, false) => json!(["card", "link"]),
+        (false, true) => json!(["card", "link", "sepa_debit"]),
+    };
     let types = types.cloned().unwrap_or(default_types);
     let status = if method.is_some() { "requires_confirmation" } else { "requires_payment_method" };
     let mut intent = json!({

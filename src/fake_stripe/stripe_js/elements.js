@@ -32,10 +32,19 @@ class Field {
     if (!host) throw new Error(`The selector you specified (${where}) applies to no DOM elements that are currently on the page.`);
     this.host = host;
     const box = make("div", { "data-testid": `stripe-${this.type}` });
+    this.box = box;
+    this.dress();
     host.replaceChildren(box);
     shadow(box).append(...this.content());
     queueMicrotask(() => this.emit("ready"));
     return this;
+  }
+  /** Of Stripe's appearances there are the bright theme and "night", and of their variables colorPrimary. */
+  dress(appearance = this.appearance) {
+    this.appearance = appearance;
+    if (!this.box || !appearance) return;
+    this.box.dataset.theme = appearance.theme ?? "stripe";
+    this.box.style.setProperty("--accent", appearance.variables?.colorPrimary ?? "");
   }
   unmount() {
     this.host?.replaceChildren();
@@ -139,7 +148,7 @@ class PaymentElement extends Field {
         make("div", { class: "row" }, make("label", {}, "Expiration date", expiry), make("label", {}, "Security code", cvc)),
         this.testCardHint()]
       : [make("label", {}, "IBAN", this.iban),
-        make("p", { class: "hint" }, "Local Stripe: DE89370400440532013000 succeeds after a while, DE62370400440532013001 fails.")]));
+        make("p", { class: "hint" }, "Local Stripe: AT321904300235473204 succeeds after three minutes, AT051904300235473205 fails.")]));
   }
   fault() {
     if (this.method === "card") return this.fields.fault();
@@ -166,6 +175,7 @@ class Elements {
     if (!["payment", "card", "cardCvc"].includes(type))
       throw new Error(`The local Stripe.js has no element "${type}": it has payment, card and cardCvc.`);
     const element = type === "payment" ? new PaymentElement(this, options) : new Field(type, options);
+    element.dress(this.options.appearance);
     this.all.set(type, element);
     return element;
   }
@@ -174,6 +184,7 @@ class Elements {
   }
   update(options) {
     Object.assign(this.options, options);
+    for (const element of this.all.values()) element.dress(this.options.appearance);
   }
   async fetchUpdates() {
     return {};

@@ -27,6 +27,7 @@ fn payment(status: Option<&str>) -> OrderPayment {
         intent_status: status.map(str::to_owned),
         problem: None,
         problem_code: None,
+        declined: None,
     }
 }
 

@@ -135,7 +135,7 @@ pub struct TransferData {
 }
 
 /// Why a try failed.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct PaymentError {
     /// Such as `card_error`: only its message is for the buyer.

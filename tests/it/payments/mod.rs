@@ -6,6 +6,7 @@ mod destination;
 mod faults;
 mod news;
 mod off_session;
+mod page;
 mod pay;
 mod place;
 mod refund;

@@ -1,0 +1,219 @@
+// The README's snippets about the local Stripe, payments and connected accounts, run as they are printed and in their
+// order: those for a shell in one shell, that for a browser on a page of another origin. Only addresses, and ids that the
+// README leaves out (…), are filled in.
+//
+//   node readme.mjs path/to/packline [path/to/README.md]
+//
+// A snippet that is run stands below `<!-- run: name -->`. Needs Chromium, the Stripe CLI of npm, curl and psql.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { Visitor, launch } from "./chromium.mjs";
+import { folder, psql, until } from "./programs.mjs";
+import { freePort } from "./stack.mjs";
+
+const packline = resolve(process.argv[2] ?? "../../target/debug/packline");
+const readme = readFileSync(process.argv[3] ?? new URL("../../README.md", import.meta.url), "utf8");
+const snippets = new Map();
+for (const [, name, language, text] of readme.matchAll(/<!-- run: (.+?) -->\n```(\w+)\n([^]*?)\n```/g)) snippets.set(name, { language, text });
+
+// Programs by the names that the README gives them; curl says beside the answer with which status it came.
+const home = folder("readme");
+const bin = join(home, "bin");
+mkdirSync(bin);
+symlinkSync(packline, join(bin, "packline"));
+const require = createRequire(import.meta.url);
+const platform = require("@stripe/cli/platforms.json")[`${process.platform}-${process.arch}`];
+symlinkSync(join(dirname(require.resolve(`${platform.pkg}/package.json`)), "bin", platform.bin), join(bin, "stripe"));
+writeFileSync(join(bin, "curl"), `#!/bin/sh\nPATH="\${PATH#*:}" curl -sS -w '\\n<%{http_code}>\\n' "$@" | tee -a answers\n`);
+chmodSync(join(bin, "curl"), 0o755);
+
+const [port, stripePort] = [await freePort(), await freePort()];
+const base = `http://127.0.0.1:${port}`;
+const stripeBase = `http://127.0.0.1:${stripePort}`;
+const seen = new Map();
+const filled = (text) =>
+  text
+    .replaceAll("127.0.0.1:8080", `127.0.0.1:${port}`)
+    .replaceAll("127.0.0.1:12111", `127.0.0.1:${stripePort}`)
+    .replace(/^packline fake-stripe /m, `packline fake-stripe --listen 127.0.0.1:${stripePort} `)
+    .replace(/\b(pi|evt)_…/g, (_, kind) => seen.get(kind) ?? assert.fail(`no ${kind}_ was seen yet`));
+
+// The shop's pages, on an origin of their own.
+let shopPage = "";
+const shop = createServer((_, response) => response.setHeader("content-type", "text/html").end(shopPage)).listen(0, "127.0.0.1");
+await once(shop, "listening");
+const shopOrigin = `http://127.0.0.1:${shop.address().port}`;
+
+/** One shell, as somebody has it open who reads along. */
+class Shell {
+  constructor(env) {
+    this.child = spawn("bash", { cwd: home, env, stdio: ["pipe", "pipe", "pipe"] });
+    this.said = "";
+    for (const stream of [this.child.stdout, this.child.stderr]) stream.on("data", (data) => (this.said += data));
+    this.exited = once(this.child, "exit");
+    this.turn = 0;
+  }
+  /** Types it, waits until it is done, and gives what was said meanwhile. */
+  async run(text) {
+    const end = `== ${(this.turn += 1)} is done`;
+    const from = this.said.length;
+    this.child.stdin.write(`${text}\necho "${end} \$?"\n`);
+    await until(`the shell did not finish:\n${text}\n${this.said.slice(from)}`, async () => [this.said.includes(end), ""], 60);
+    return this.said.slice(from, this.said.indexOf(end));
+  }
+  async end() {
+    this.child.stdin.end("kill $(jobs -p) 2>/dev/null; wait; exit\n");
+    const patience = setTimeout(() => this.child.kill("SIGKILL"), 30_000);
+    await this.exited;
+    clearTimeout(patience);
+  }
+}
+
+const shell = new Shell({
+  PATH: `${bin}:${process.env.PATH}`, HOME: home, XDG_CONFIG_HOME: join(home, "config"),
+  PACKLINE_DATA_DIR: join(home, "data"), PACKLINE_LISTEN: `127.0.0.1:${port}`, PACKLINE_CORS_ORIGINS: shopOrigin,
+  STRIPE_CLI_TELEMETRY_OPTOUT: "1", STRIPE_DEVICE_NAME: "e2e", STRIPE_RATE_LIMIT: "1000", NO_COLOR: "1",
+});
+const ran = [];
+const snippet = (name, language = "sh") => {
+  const found = snippets.get(name) ?? assert.fail(`the README has no snippet "${name}"`);
+  assert.equal(found.language, language);
+  ran.push(name);
+  return filled(found.text);
+};
+/** Runs a snippet of shell commands; the answers of its calls. */
+const play = async (text) => {
+  const answers = join(home, "answers");
+  writeFileSync(answers, "");
+  await shell.run(text);
+  return readFileSync(answers, "utf8").split(/(?<=\n<\d+>\n)/).map((answer) => {
+    const [, body, status] = answer.match(/^([^]*)\n<(\d+)>\n$/);
+    return { status: Number(status), body: JSON.parse(body) };
+  });
+};
+const order = async (number) => {
+  const answer = await fetch(`${base}/v1/orders/${number}`, { headers: { authorization: `Bearer ${key}` } });
+  return answer.json();
+};
+const becomes = (number, wanted) =>
+  until(`${number} is not ${JSON.stringify(wanted)}`, async () => {
+    const now = await order(number);
+    return [Object.entries(wanted).every(([name, value]) => now[name] === value), now];
+  });
+const place = async (number, payment) => {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+  const body = { number, currency: "usd", lines: [{ sku: "TEA-100G", quantity: 2, unit_amount: 1000 }], payment };
+  return (await fetch(`${base}/v1/orders`, { method: "POST", headers, body: JSON.stringify(body) })).json();
+};
+let key, browser;
+
+try {
+  // A local Stripe. Its CLI's secret is put beside the other one, as the text below the snippet says.
+  const starting = snippet("local stripe").split("\npackline serve");
+  await shell.run(starting[0]);
+  await until("the local Stripe listens", async () => [shell.said.includes("Local Stripe at"), shell.said]);
+  const secret = (await shell.run(`STRIPE_API_KEY=sk_test_local stripe listen --print-secret --all-snapshot --skip-update --api-base ${stripeBase}`)).trim();
+  assert.match(secret, /^whsec_\w+$/);
+  await shell.run(`export STRIPE_WEBHOOK_SECRET=$STRIPE_WEBHOOK_SECRET,${secret}`);
+  await shell.run(`packline serve${starting[1]}`);
+  await until("Packline serves", async () => [shell.said.includes(`serving ${base}`), shell.said], 60);
+
+  let answers = await play(snippet("a payment"));
+  assert.deepEqual([answers[0].status, answers[0].body.status], [200, "succeeded"]);
+  seen.set("pi", answers[0].body.id);
+  const listed = await until("the event is listed", async () => {
+    const said = await shell.run("packline events list");
+    return [said.includes("payment_intent.succeeded"), said];
+  });
+  seen.set("evt", listed.match(/evt_\w+/)[0]);
+
+  await shell.run(snippet("the cli"));
+  await until("the CLI forwards", async () => [/\[200\] POST/.test(shell.said), shell.said]);
+
+  // An order for the payment that is there.
+  answers = await play(snippet("an order"));
+  key = (await shell.run('echo "$KEY"')).trim();
+  assert.match(key, /^plk_/);
+  assert.deepEqual([answers[0].status, answers[0].body.number], [201, "4711"]);
+  await becomes("4711", { status: "fulfilled", payment_status: "paid", amount_total: 2000 });
+
+  // An order to be paid, by a form of the shop's own: 3-D Secure.
+  answers = await play(snippet("an order to pay"));
+  assert.equal(answers[0].status, 201);
+  const { checkout_token, checkout_url, client_secret } = answers[0].body.payment;
+  assert.ok(client_secret && checkout_token.startsWith("plc_"));
+  browser = await launch();
+  const visitor = await Visitor.of(browser);
+  const page = await visitor.visit(checkout_url);
+  await page.getByTestId("card-number").waitFor();
+  const form = snippet("a form of your own", "js");
+  shopPage = `<!doctype html><meta charset="utf-8"><title>A shop</title><div id="card"></div><button>Pay</button><p></p>
+    <script src="${stripeBase}/v3/"></script><script type="module">
+      const stripe = Stripe("pk_test_local");
+      const card = stripe.elements().create("card");
+      card.mount("#card");
+      const showMessage = (text) => { document.querySelector("p").textContent = text; };
+      const showThanks = () => showMessage("Thank you");
+      const checkoutToken = ${JSON.stringify(checkout_token)};
+      document.querySelector("button").addEventListener("click", async () => {\n${form}\n});
+    </script>`;
+  const ownForm = await visitor.visit(shopOrigin);
+  const fill = async (number) => {
+    await ownForm.getByTestId("card-number").fill(number);
+    await ownForm.getByTestId("card-expiry").fill("1234");
+    await ownForm.getByTestId("card-cvc").fill("123");
+    await ownForm.locator("button", { hasText: "Pay" }).click();
+  };
+  await fill("4000000000009995");
+  await ownForm.getByText("insufficient funds").waitFor();
+  await fill("4000002760003184");
+  await ownForm.getByTestId("3ds-fail").click();
+  await ownForm.getByText("unable to authenticate").waitFor();
+  await fill("4000002760003184");
+  await ownForm.getByTestId("3ds-complete").click();
+  await ownForm.getByText("Thank you").waitFor();
+  await becomes("4712", { payment_status: "paid", amount_paid: 2000 });
+  // The page of the same order, open all the while, has seen it.
+  await page.locator("#status", { hasText: "Paid." }).waitFor();
+  assert.deepEqual(visitor.complaints, []);
+
+  // What a shop does afterwards: 4713 was authorised, 4714 waits for its customer.
+  const { payment } = await place("4713", { mode: "server", capture: "manual" });
+  await place("4714", { mode: "server" });
+  const paid = await fetch(`${base}/pay`, {
+    method: "POST", headers: { authorization: `Bearer ${payment.checkout_token}`, "content-type": "application/json" },
+    body: JSON.stringify({ payment_method_id: "pm_card_visa" }),
+  });
+  assert.deepEqual(await paid.json(), { success: true });
+  await becomes("4713", { payment_status: "authorised" });
+  answers = await play(snippet("afterwards"));
+  assert.deepEqual(answers.map(({ status }) => status), [201, 200, 200], JSON.stringify(answers));
+  await becomes("4712", { payment_status: "partially_refunded", amount_refunded: 1000 });
+  await becomes("4713", { payment_status: "paid", amount_paid: 1500 });
+  await becomes("4714", { status: "cancelled" });
+
+  // Nothing is stuck, says the query.
+  assert.deepEqual(psql(home, snippet("calls", "sql")), []);
+
+  // Connected accounts.
+  answers = await play(snippet("accounts"));
+  assert.deepEqual(answers.map(({ status }) => status), [201, 201], JSON.stringify(answers));
+  assert.ok(answers[0].body.onboarding.url.startsWith(stripeBase) && answers[1].body.url.startsWith(base), JSON.stringify(answers));
+
+  assert.deepEqual(ran.toSorted(), [...snippets.keys()].toSorted(), "every snippet that is marked was run");
+  console.log(`readme: ${ran.length} snippets do what the README says`);
+} catch (error) {
+  console.error(shell.said.slice(-6000));
+  throw error;
+} finally {
+  await browser?.close();
+  shop.close();
+  await shell.end();
+  rmSync(home, { recursive: true, force: true });
+}
