@@ -21,6 +21,7 @@ create table connected_accounts (
   payouts_enabled        boolean not null default false,
   details_submitted      boolean not null default false,
   transfers              text,
+  card_payments_status   text,
   currently_due          text[] not null default '{}',
   past_due               text[] not null default '{}',
   disabled_reason        text,
@@ -60,6 +61,7 @@ comment on column connected_accounts.charges_enabled is 'Whether Stripe lets it 
 comment on column connected_accounts.payouts_enabled is 'Whether Stripe pays out what it holds.';
 comment on column connected_accounts.details_submitted is 'Whether its owner has finished the onboarding form.';
 comment on column connected_accounts.transfers is 'The capability that payments with a destination need: active, inactive, pending or null (not asked for).';
+comment on column connected_accounts.card_payments_status is 'The capability that payments on behalf of the account need: active, inactive, pending or null (not asked for).';
 comment on column connected_accounts.currently_due is 'What Stripe wants to know of the owner by current_deadline.';
 comment on column connected_accounts.past_due is 'What Stripe wanted to know and did not learn in time.';
 comment on column connected_accounts.disabled_reason is 'Why Stripe holds back charges or payouts.';
@@ -97,6 +99,9 @@ create table connect_tokens (
 comment on table connect_tokens is 'What a browser on its way through onboarding shows instead of an API key: 256 random bits, kept as their SHA-256.';
 comment on column connect_tokens.purpose is 'refresh: makes one fresh account link. return: shows what is missing. oauth_start: begins OAuth, as often as wanted until it ended. oauth_state: comes back from Stripe once.';
 comment on column connect_tokens.browser is 'The SHA-256 of the cookie of the browser that began; another browser cannot end it.';
+
+-- Serves the deletion of those that are long over.
+create index connect_tokens_by_expiry on connect_tokens (expires_at);
 
 create table connect_grants (
   id               uuid primary key,

@@ -367,6 +367,16 @@ impl Settings {
         })())
     }
 
+    /// Whether connected accounts of live mode are meant, else those of test mode.
+    ///
+    /// # Errors
+    /// An unknown mode.
+    pub fn for_accounts(&self) -> Result<bool, Faults> {
+        let mut faults = Faults::default();
+        let livemode = faults.keep(self.livemode());
+        faults.finish(livemode)
+    }
+
     fn livemode(&self) -> Result<bool, String> {
         match self.stripe_mode.as_str() {
             "live" => Ok(true),

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 
 use crate::api::{ApiError, FieldError};
 use crate::connect::Obstacle;
-use crate::money::Money;
-use crate::payments::{Commission, Deal, Destinations, Follow, Neighbours};
+use crate::money::{Commission, Money};
+use crate::payments::{Deal, Destinations, Follow, Neighbours};
 use crate::{connect, fulfilment, inbox};
 
 /// What payments need of features that they do not know, in a mode of Stripe's.
@@ -29,29 +29,21 @@ impl Destinations for Accounts {
         conn: &'a mut PgConnection,
         account: &'a str,
         commission: Option<Commission>,
+        on_behalf_of: bool,
         total: Money,
     ) -> BoxFuture<'a, Result<Deal, ApiError>> {
         Box::pin(async move {
-            let asked = commission.map(theirs);
-            let found = connect::destination(conn, self.livemode, account, asked, total).await?;
+            let found =
+                connect::destination(conn, self.livemode, account, commission, on_behalf_of, total).await?;
             let found = found.map_err(|obstacle| {
                 let field = match obstacle {
                     Obstacle::FeeCurrency { .. } => "destination.commission",
+                    Obstacle::NoCardPayments { .. } => "destination.on_behalf_of",
                     _ => "destination.account",
                 };
                 ApiError::invalid(vec![FieldError::new(field, obstacle.to_string())])
             })?;
-            let connect::Commission { fixed, basis_points } = found.commission;
-            let commission = Commission { fixed, basis_points };
-            Ok(Deal { account: found.stripe_id, commission, fee: found.fee })
+            Ok(Deal { account: found.stripe_id, commission: found.commission, fee: found.fee })
         })
     }
-
-    fn fee(&self, commission: Commission, captured: i64) -> i64 {
-        theirs(commission).fee(captured)
-    }
-}
-
-fn theirs(commission: Commission) -> connect::Commission {
-    connect::Commission { fixed: commission.fixed, basis_points: commission.basis_points }
 }

@@ -11,7 +11,6 @@ use super::database::Database;
 use super::output;
 use crate::config::Settings;
 use crate::connect::{self, Account, AccountFilter, AccountState};
-use crate::money::Money;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -39,7 +38,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let livemode = settings.for_worker()?.livemode;
+        let livemode = settings.for_accounts()?;
         let database = Database::open(settings).await?;
         let mut conn = database.pool.acquire().await?;
         match self {
@@ -106,8 +105,13 @@ impl fmt::Display for Page {
         writeln!(f, "  mode        {}", if account.livemode { "live" } else { "test" })?;
         writeln!(f, "  reason      {}", or_dash(account.reason.clone()))?;
         writeln!(f, "  can receive {}", account.obstacle.as_deref().unwrap_or("yes"))?;
-        writeln!(f, "  commission  {}", commission(account))?;
+        writeln!(
+            f,
+            "  commission  {}",
+            account.commission.commission().in_words(account.commission.currency)
+        )?;
         writeln!(f, "  transfers   {}", or_dash(facts.transfers.clone()))?;
+        writeln!(f, "  card pays   {}", or_dash(facts.card_payments_status.clone()))?;
         writeln!(f, "  charges     {}", yes(facts.charges_enabled))?;
         writeln!(f, "  payouts     {}", yes(facts.payouts_enabled))?;
         writeln!(f, "  submitted   {}", yes(facts.details_submitted))?;
@@ -118,14 +122,5 @@ impl fmt::Display for Page {
         writeln!(f, "  as of       {}", or_dash(account.told_at.map(output::time)))?;
         writeln!(f, "  connected   {}", or_dash(account.connected_at.map(output::time)))?;
         write!(f, "  left        {}", or_dash(account.disconnected_at.map(output::time)))
-    }
-}
-
-fn commission(account: &Account) -> String {
-    let agreed = account.commission;
-    let share = format!("{}.{:02} %", agreed.basis_points / 100, agreed.basis_points % 100);
-    match agreed.currency.filter(|_| agreed.fixed > 0) {
-        Some(currency) => format!("{} and {share}", Money { amount: agreed.fixed, currency }),
-        None => share,
     }
 }

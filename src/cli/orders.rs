@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::fulfilment::{self, AttemptRow};
 use crate::money::{Currency, Money};
 use crate::orders::{self, HoldKind, ListFilter, Order, Timeline};
-use crate::payments;
+use crate::payments::{self, PaymentReport};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -141,7 +141,7 @@ struct Report {
     attempts: Vec<AttemptRow>,
     /// How it is paid, where Packline takes its payment.
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment: Option<serde_json::Value>,
+    payment: Option<PaymentReport>,
 }
 
 impl fmt::Display for Report {
@@ -156,11 +156,8 @@ impl fmt::Display for Report {
         writeln!(f, "  held for    {}", if holds.is_empty() { "-".to_owned() } else { holds.join(", ") })?;
         writeln!(f, "  total       {}", order.total())?;
         writeln!(f, "  stands for  {}", if refs.is_empty() { "-".to_owned() } else { refs.join("  ") })?;
-        for (name, value) in self.payment.iter().filter_map(serde_json::Value::as_object).flatten() {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if !matches!(text.as_str(), "null" | "false" | "0") {
-                writeln!(f, "  payment.{name}  {text}")?;
-            }
+        for line in self.payment.iter().flat_map(|payment| how_paid(payment, order.currency)) {
+            writeln!(f, "  {line}")?;
         }
         if order.lines.is_empty() {
             write!(
@@ -181,12 +178,43 @@ impl fmt::Display for Report {
     }
 }
 
+/// How an order is paid, a fact a line.
+fn how_paid(payment: &PaymentReport, currency: Currency) -> Vec<String> {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let (intent, status) = (or_dash(&payment.payment_intent), or_dash(&payment.intent_status));
+    let mut lines = vec![format!(
+        "paid by     mode {}, capture {}, PaymentIntent {intent} {status}",
+        payment.mode, payment.capture
+    )];
+    if let Some(customer) = &payment.customer {
+        lines.push(format!(
+            "charged to  {customer}{}",
+            if payment.off_session { ", off session" } else { "" }
+        ));
+    }
+    if let Some((account, commission)) = payment.destination.as_ref().zip(payment.commission) {
+        let fee = Money { amount: payment.application_fee, currency };
+        let keeps = commission.in_words(Some(currency));
+        let seen = if payment.on_behalf_of { ", on its behalf" } else { "" };
+        lines.push(format!("pays out to {account}{seen}; the platform keeps {fee} ({keeps})"));
+    }
+    if let Some(problem) = &payment.problem {
+        lines.push(format!("problem     {problem}"));
+    }
+    if let Some(call) = &payment.open_call {
+        let why = call.reason.as_deref().unwrap_or("no answer yet");
+        let (operation, tries) = (call.operation, call.tries);
+        lines.push(format!("not known   what became of {operation}, tried {tries} times: {why}"));
+    }
+    lines
+}
+
 impl Report {
     async fn load(conn: &mut PgConnection, id: Uuid) -> anyhow::Result<Self> {
         let order = orders::load(conn, &[id]).await?.pop().context("the order is gone")?;
         let timeline = orders::load_timeline(conn, id).await?;
         let attempts = fulfilment::list_attempts(conn, id).await?;
-        let payment = payments::describe(conn, &[id]).await?.remove(&id);
+        let payment = payments::report(conn, &[id]).await?.remove(&id);
         Ok(Self { order, timeline, attempts, payment })
     }
 

@@ -9,8 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::commission::Commission;
-use crate::money::Currency;
+use crate::money::{Commission, Currency};
 use crate::stripe;
 
 /// Where an account is on its way in or out.
@@ -78,6 +77,8 @@ pub struct Facts {
     /// The capability that payments with a destination need: `active`, `inactive`, `pending`; none where it was not
     /// asked for.
     pub transfers: Option<String>,
+    /// The capability `card_payments`, which payments on behalf of the account need: as `transfers`.
+    pub card_payments_status: Option<String>,
     /// What is missing.
     pub requirements: Requirements,
 }
@@ -106,6 +107,7 @@ impl Facts {
             payouts_enabled: account.payouts_enabled,
             details_submitted: account.details_submitted,
             transfers: account.capabilities.get("transfers").cloned(),
+            card_payments_status: account.capabilities.get("card_payments").cloned(),
             requirements: Requirements {
                 currently_due: requirements.currently_due.clone(),
                 past_due: requirements.past_due.clone(),
@@ -241,6 +243,21 @@ pub enum Obstacle {
         /// What is missing.
         missing: Option<String>,
     },
+    /// It may get transfers, but not stand on the customer's card statement.
+    #[error(
+        "Stripe does not let the account {account} take card payments (card_payments: {status}){}, so it cannot be the \
+         business that the customer sees: leave `on_behalf_of` out, or have its owner finish onboarding of an account \
+         that was made with `card_payments`",
+        because(.missing)
+    )]
+    NoCardPayments {
+        /// Which.
+        account: String,
+        /// The capability's.
+        status: String,
+        /// What is missing.
+        missing: Option<String>,
+    },
     /// Its commission has a fixed part in another currency than the payment.
     #[error(
         "the account {account} has a fixed commission in {theirs}, but the payment is in {asked}: give the commission \
@@ -268,6 +285,13 @@ impl Account {
         }
         let status = self.facts.transfers.clone().unwrap_or_else(|| "not asked for".to_owned());
         (status != "active").then(|| Obstacle::NoTransfers { account, status, missing: self.missing() })
+    }
+
+    /// What stands between the account and a payment on its behalf, beside that.
+    pub fn obstacle_to_standing_in(&self) -> Option<Obstacle> {
+        let account = self.stripe_id.clone().unwrap_or_else(|| self.id.to_string());
+        let status = self.facts.card_payments_status.clone().unwrap_or_else(|| "not asked for".to_owned());
+        (status != "active").then(|| Obstacle::NoCardPayments { account, status, missing: self.missing() })
     }
 
     /// What Stripe wants to know, in words.

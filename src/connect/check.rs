@@ -5,10 +5,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::account::DefaultCommission;
-use super::commission::Commission;
 use super::events::ACCOUNT_ID;
 use crate::api::FieldError;
-use crate::money::Currency;
+use crate::money::{Commission, Currency};
 use crate::stripe::params::BusinessType;
 
 /// Stripe takes at most twelve digits in any currency.

@@ -4,9 +4,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::account::{Account, Obstacle};
-use super::commission::Commission;
 use super::store;
-use crate::money::Money;
+use crate::money::{Commission, Money};
 
 /// Where a payment goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +21,8 @@ pub struct Destination {
 }
 
 /// Says whether a payment can go to an account, named by our id or Stripe's, and what the fee on it is. `commission` is
-/// the order's own; without one the account's default counts.
+/// the order's own; without one the account's default counts. `on_behalf_of` asks the account to be the business that
+/// the customer sees.
 ///
 /// # Errors
 /// The database's. The inner error says why no payment can go there.
@@ -31,11 +31,12 @@ pub async fn destination(
     livemode: bool,
     name: &str,
     commission: Option<Commission>,
+    on_behalf_of: bool,
     payment: Money,
 ) -> sqlx::Result<Result<Destination, Obstacle>> {
     Ok(match store::find_in_any_mode(conn, name, livemode).await? {
         None => Err(Obstacle::Unknown(name.to_owned())),
-        Some(account) => judge(account, livemode, commission, payment),
+        Some(account) => judge(account, livemode, commission, on_behalf_of, payment),
     })
 }
 
@@ -43,9 +44,13 @@ fn judge(
     account: Account,
     livemode: bool,
     commission: Option<Commission>,
+    on_behalf_of: bool,
     payment: Money,
 ) -> Result<Destination, Obstacle> {
     if let Some(obstacle) = account.obstacle(livemode) {
+        return Err(obstacle);
+    }
+    if let Some(obstacle) = account.obstacle_to_standing_in().filter(|_| on_behalf_of) {
         return Err(obstacle);
     }
     let (id, own) = (account.id, account.commission);

@@ -31,9 +31,9 @@ impl Platform {
             }
             AccountState::Connected | AccountState::Disconnecting => {}
         }
-        store::mark_disconnecting(&mut tx, id, now + LEASE, now).await?;
+        let failures = store::mark_disconnecting(&mut tx, id, now + LEASE, now).await?;
         tx.commit().await?;
-        self.leave(id, 0).await
+        self.leave(id, failures).await
     }
 
     /// Tells Stripe of a disconnection that is marked.
@@ -43,29 +43,27 @@ impl Platform {
         let (Some(stripe_id), AccountState::Disconnecting) = (&account.stripe_id, account.state) else {
             return Ok(account);
         };
-        // Stripe would replay the answer to the end of an earlier connection.
+        // Each try has a key of its own: leaving twice does no harm, but under one key Stripe would replay a refusal
+        // whose cause was mended, or the answer to the end of an earlier connection.
         let since = account.connected_at.map(|at| at.unix_timestamp_nanos() / 1_000).unwrap_or_default();
-        let key = format!("packline-account-{id}-leave-{since}");
+        let key = format!("packline-account-{id}-leave-{since}-{failures}");
         let answer = client.oauth_deauthorize(stripe_id, Call { idempotency_key: &key, account: None }).await;
         // An account that is not connected is refused like a wrong client id; only a look tells them apart.
         let is_gone = match &answer {
             Err(CallError::Refused(refusal)) if refusal.is("invalid_client") => self.is_gone(stripe_id).await,
-            _ => false,
+            Err(CallError::Refused(_)) => Some(false),
+            _ => None,
         };
 
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
-        let failed = match answer {
-            Ok(_) => None,
-            Err(_) if is_gone => None,
-            Err(error) => Some(error),
-        };
-        if let Some(error) = failed {
-            let is_final = matches!(error, CallError::Refused(_));
+        if let (Err(error), None | Some(false)) = (&answer, is_gone) {
+            let is_final = is_gone.is_some();
             let next = (!is_final).then(|| next_try(failures, now));
-            store::put_off(&mut conn, id, &error.to_string(), next, now).await?;
+            let advice = if is_final { "; DELETE it again once that is mended" } else { "" };
+            store::put_off(&mut conn, id, &format!("{error}{advice}"), next, now).await?;
             tracing::warn!(account.id = %id, error = %error, "no end to a connection yet");
-            return Err(call_failed(&error));
+            return Err(call_failed(error));
         }
         store::disconnect(&mut conn, id, "asked for through the API", now).await?;
         tracing::info!(account.id = %id, "connected account disconnected");

@@ -3,6 +3,7 @@
 //! A look counts only if no event spoke of the account while it was under way, so that a slow answer never undoes a
 //! later one; then the worker looks again.
 
+use time::Duration;
 use uuid::Uuid;
 
 use super::account::{Account, AccountState, Facts};
@@ -11,6 +12,9 @@ use super::platform::{LEASE, Platform, call_failed, next_try};
 use super::store::{self, Phase};
 use crate::api::ApiError;
 use crate::stripe::{CallError, Refusal};
+
+/// How long somebody with an expired address is told that it has expired, and not that it is unknown.
+const TOLD_TO_BE_OVER: Duration = Duration::days(30);
 
 impl Platform {
     /// Looks at an account and records what it saw; returns it as it is known then.
@@ -49,14 +53,18 @@ impl Platform {
         Ok(load(&mut conn, id).await?)
     }
 
-    /// Whether Stripe says that an account is not ours; silence says nothing.
-    pub(super) async fn is_gone(&self, stripe_id: &str) -> bool {
-        let Ok(client) = self.stripe() else { return false };
-        matches!(client.retrieve_account(stripe_id).await, Err(CallError::Refused(refusal)) if is_gone(&refusal))
+    /// Whether Stripe says that an account is not ours; none where it says nothing.
+    pub(super) async fn is_gone(&self, stripe_id: &str) -> Option<bool> {
+        match self.stripe().ok()?.retrieve_account(stripe_id).await {
+            Ok(_) => Some(false),
+            Err(CallError::Refused(refusal)) => Some(is_gone(&refusal)),
+            Err(_) => None,
+        }
     }
 
     /// Takes up the account that waits longest for a look or for the end of a call; returns how many there were, none or
-    /// one. Without a key for Stripe there is nothing to do.
+    /// one. Where there is none, browsers' tokens that are long over are deleted. Without a key for Stripe there is
+    /// nothing to do.
     ///
     /// # Errors
     /// The database does not answer.
@@ -67,7 +75,11 @@ impl Platform {
         let now = self.clock.now();
         let due = {
             let mut conn = self.pool.acquire().await?;
-            store::claim_due(&mut conn, self.livemode, now + LEASE, now).await?
+            let due = store::claim_due(&mut conn, self.livemode, now + LEASE, now).await?;
+            if due.is_none() {
+                store::delete_old_tokens(&mut conn, now - TOLD_TO_BE_OVER).await?;
+            }
+            due
         };
         let Some(due) = due else {
             return Ok(0);

@@ -184,7 +184,11 @@ impl Platform {
         let mut tx = self.pool.begin().await?;
         let account = load(&mut tx, id).await?;
         let (Some(stripe_id), AccountState::Connected) = (&account.stripe_id, account.state) else {
-            let message = format!("the account is {}: only a connected one has an onboarding", account.state);
+            let message = format!(
+                "the account is {}: only a connected one has an onboarding; POST /v1/connect/accounts makes another \
+                 under the same reference, POST /v1/connect/oauth lets its owner connect it again",
+                account.state
+            );
             return Err(ApiError::conflict("account_not_connected", message));
         };
         let number = store::next_link(&mut tx, id).await?;

@@ -338,7 +338,7 @@ async fn come_back(request: HttpRequest, platform: web::Data<Platform>) -> HttpR
         let wanted = &account.facts.requirements;
         let mut items: Vec<String> = Vec::new();
         for item in wanted.past_due.iter().chain(&wanted.currently_due).map(|name| asked(name)) {
-            if !items.iter().any(|known| *known == item) {
+            if !items.contains(&item) {
                 items.push(item);
             }
         }

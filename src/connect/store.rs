@@ -14,7 +14,7 @@ pub(super) use grant::{GrantRow, end_grant, find_grant, insert_grant, upsert_gra
 pub(super) use known::{LockedAccount, lock_accounts, news_of, record_look, save_known};
 pub(super) use read::find_in_any_mode;
 pub use read::{AccountFilter, find_account, list_accounts, load_accounts};
-pub(super) use token::{NewToken, Purpose, find_token, insert_token, use_token};
+pub(super) use token::{NewToken, Purpose, delete_old_tokens, find_token, insert_token, use_token};
 
 /// A text in a table that is none of those that its `check` allows.
 fn stored<T: std::str::FromStr>(text: &str) -> sqlx::Result<T>

@@ -168,7 +168,11 @@ fn ask_owner(query: &Authorize, scope: &str) -> HttpResponse {
                 &[("accept", "Accept"), ("deny", "Deny")],
                 &[("redirect_uri", redirect_uri), ("state", state), ("scope", scope)]
             )
-            .replace("<form method=\"post\"", "<form method=\"post\" action=\"/_fake/pages/oauth\"")
+            .replace(
+                "<form method=\"post\">",
+                "<form method=\"post\" action=\"/_fake/pages/oauth\"><p><label>An account that you have \
+                 already: <input name=\"account\" placeholder=\"none: a new one\"></label></p>"
+            )
         ),
     )
 }
@@ -179,6 +183,8 @@ struct OwnerDecides {
     redirect_uri: String,
     state: String,
     scope: String,
+    /// An account that the owner has already.
+    account: Option<String>,
 }
 
 async fn owner_decides(shared: Data<Shared>, form: web::Form<OwnerDecides>) -> HttpResponse {
@@ -195,7 +201,7 @@ async fn owner_decides(shared: Data<Shared>, form: web::Form<OwnerDecides>) -> H
             ],
         );
     }
-    let code = shared.with(|world| oauth::agree(world, &form.scope));
+    let code = shared.with(|world| oauth::agree(world, &form.scope, form.account.as_deref()));
     redirect(&form.redirect_uri, &[("code", &code), ("scope", &form.scope), ("state", &form.state)])
 }
 

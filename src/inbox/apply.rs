@@ -171,7 +171,8 @@ impl Applier {
                 _ => None,
             })
             .collect();
-        payments::hear(conn, &concerned, now).await?;
+        let consequences = payments::hear(conn, &concerned, now).await?;
+        fulfilment::follow(conn, &consequences, now).await?;
         let heard = hear(conn, &account_news, self.livemode, now).await?;
         let appeared = settled.appeared.into_iter().chain(heard.appeared).collect();
         store::wake_waiting(conn, appeared, now).await?;

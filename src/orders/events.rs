@@ -71,6 +71,11 @@ pub enum Told {
         /// The request of ours that it was made for.
         request: Option<Uuid>,
     },
+    /// The sum of a charge's refunds changed by a call with this idempotency key.
+    ChargeRefunded {
+        /// As the caller chose it.
+        key: String,
+    },
 }
 
 /// An invoice and a PaymentIntent that pays it.
@@ -163,15 +168,22 @@ pub fn on_charge(event: &Event<'_>) -> Read {
     Ok(read(event, charge_refs(&charge), &charge.metadata, News::default()))
 }
 
-/// `charge.refunded`: the sum so far, and before 2022-11-15 the refunds one by one.
+/// `charge.refunded`: the sum so far, and before 2022-11-15 the refunds one by one. It is sent too when money that was
+/// only reserved is let go; nothing went back then.
 pub fn on_charge_refunded(event: &Event<'_>) -> Read {
     let charge: Charge = event.object()?;
     let currency = Currency::parse(&charge.currency)?;
-    let mut money = vec![fact(MoneyKind::ChargeRefunded, &charge.id, charge.amount_refunded, currency)];
-    for refund in charge.refunds() {
+    let returned = charge.amount_returned();
+    if returned == 0 && charge.amount_refunded > 0 {
+        return Ok(read(event, charge_refs(&charge), &charge.metadata, News::default()));
+    }
+    let mut money = vec![fact(MoneyKind::ChargeRefunded, &charge.id, returned, currency)];
+    let refunds = || charge.refunds().iter().filter(|refund| !is_release(refund));
+    for refund in refunds() {
         money.extend(refund_facts(refund)?);
     }
-    let told = charge.refunds().iter().map(told).collect::<Result<_, _>>()?;
+    let mut told = refunds().map(told).collect::<Result<Vec<_>, _>>()?;
+    told.extend(event.idempotency_key.clone().map(|key| Told::ChargeRefunded { key }));
     let news = News { money, ..News::default() };
     Ok(OrderEvent { told, ..read(event, charge_refs(&charge), &charge.metadata, news) })
 }
@@ -179,9 +191,12 @@ pub fn on_charge_refunded(event: &Event<'_>) -> Read {
 /// `refund.*` and `charge.refund.updated`: one refund, which may fail even after it succeeded.
 pub fn on_refund(event: &Event<'_>) -> Read {
     let refund: Refund = event.object()?;
-    let money = refund_facts(&refund)?;
     let refs = reference(RefKind::PaymentIntent, refund.payment_intent.as_ref())
         .chain(reference(RefKind::Charge, refund.charge.as_ref()));
+    if is_release(&refund) {
+        return Ok(read(event, refs, &refund.metadata, News::default()));
+    }
+    let money = refund_facts(&refund)?;
     // Once its money is counted, by whatever status, the refund itself holds nothing up any more.
     let hold = request(&refund).map(|request| HoldNews {
         kind: HoldKind::Refund,
@@ -338,6 +353,11 @@ fn refund_facts(refund: &Refund) -> Result<Vec<MoneyFact>, NotACurrency> {
         facts.push(fact(MoneyKind::RefundReversed, &refund.id, refund.amount, currency));
     }
     Ok(facts)
+}
+
+/// Whether it is how Stripe tells that money which was only reserved was let go.
+fn is_release(refund: &Refund) -> bool {
+    refund.reason.as_deref() == Some("expired_uncaptured_charge")
 }
 
 fn request(refund: &Refund) -> Option<Uuid> {

@@ -130,7 +130,8 @@ impl LockedOrder {
         self.facts = moved.after;
         let saved = Saved { before: &before, after: &self.facts, success_at: None };
         if saved.is_change() {
-            store::save(conn, &[saved], &HashMap::new(), store::BY_API, now).await?;
+            let by = if matches!(cause, Cause::Event(_)) { store::BY_EVENT } else { store::BY_API };
+            store::save(conn, &[saved], &HashMap::new(), by, now).await?;
         }
         let order_id = self.facts.id;
         let moves = moved.moves.into_iter();

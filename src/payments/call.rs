@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::payment::{CallState, StoredCall};
 use super::record::Outcome;
-use super::{Payments, issue, store};
+use super::{Payments, issue, resume, state, store};
 use crate::api::ApiError;
 use crate::orders;
 
@@ -32,7 +32,8 @@ impl Payments {
         Ok(store::load_call(&mut *self.pool().acquire().await?, call_id).await?)
     }
 
-    /// Makes a try of a call, if it is open, and records what it came to.
+    /// Makes a try of a call, if it is open, and records what it came to. Whoever has it tried: once its key is too old,
+    /// it is looked for instead, since under a key that Stripe has forgotten it would be done again.
     pub(super) async fn attempt(&self, call_id: Uuid) -> sqlx::Result<()> {
         let Some(stripe) = &self.0.stripe else { return Ok(()) };
         let (call, payment, order) = {
@@ -48,7 +49,12 @@ impl Payments {
         };
         let (Some(payment), Some(order)) = (payment, order) else { return Err(sqlx::Error::RowNotFound) };
         let about = issue::About { payment: &payment, order: &order };
-        let outcome = match self.issue(&stripe.client, &call, about).await {
+        let asked = if state::can_be_asked_again(&call, self.now()) {
+            self.issue(&stripe.client, &call, about).await
+        } else {
+            Ok(resume::look(&stripe.client, &call, payment.payment_intent.as_deref()).await)
+        };
+        let outcome = match asked {
             Ok(done) => done,
             Err(issue::Failed::Call(error)) => Outcome::of(error),
             Err(issue::Failed::Database(error)) => return Err(error),

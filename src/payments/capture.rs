@@ -96,30 +96,13 @@ impl Payments {
         let cause = Cause::Api(key.id);
         let consequences = order.steer(&mut tx, Step::AskFor(ask_for), &cause, now).await?;
         (self.0.neighbours.follow)(&mut tx, consequences, now).await?;
-        let application_fee = self.fee_on(&mut tx, &payment, wanted, now).await?;
+        let application_fee = fee_on(&mut tx, &payment, total, wanted, now).await?;
         let ask = Ask::Capture { amount: wanted, application_fee };
         let call = store::insert_call(&mut tx, order_id, &ask, now + GIVEN_UP_AFTER, now).await?;
         let call = call.ok_or_else(take::in_progress)?;
         tx.commit().await?;
         tracing::info!(order.id = %order_id, amount = %Money { amount: wanted, ..total }, "capture asked for");
         Ok(Plan::Run(call.id))
-    }
-
-    /// The commission on what is captured, where that is less than what it was worked out on.
-    async fn fee_on(
-        &self,
-        conn: &mut PgConnection,
-        payment: &OrderPayment,
-        captured: i64,
-        now: OffsetDateTime,
-    ) -> sqlx::Result<Option<i64>> {
-        let Some(destinations) = &self.0.neighbours.destinations else { return Ok(None) };
-        if payment.application_fee == 0 {
-            return Ok(None);
-        }
-        let fee = destinations.fee(payment.commission, captured);
-        store::set_application_fee(conn, payment.order_id, fee, now).await?;
-        Ok(Some(fee))
     }
 
     /// Calls an order's payment off, before anything was captured.
@@ -156,8 +139,7 @@ impl Payments {
         let mut tx = self.pool().begin().await?;
         let (mut order, payment, calls) = self.locked(&mut tx, order_id).await?;
         if order.amount_paid() > 0 || payment.intent_status.as_deref() == Some("succeeded") {
-            let message = "the order is paid; refund it: `POST /v1/orders/{id}/refunds`";
-            return Err(ApiError::conflict("paid_already", message));
+            return Err(take::paid_already());
         }
         let is_called_off = payment.intent_status.as_deref() == Some("canceled");
         if order.payment_status() == PaymentStatus::Cancelled || is_called_off {
@@ -201,6 +183,23 @@ impl Payments {
         let calls = store::list_calls(conn, order_id, &CHANGING).await?;
         Ok((order, payment, calls))
     }
+}
+
+/// The commission on what is captured, where there is one. An earlier try to capture less may have been refused: what
+/// counts is the commission, never the fee that was worked out then.
+async fn fee_on(
+    conn: &mut PgConnection,
+    payment: &OrderPayment,
+    total: Money,
+    captured: i64,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<i64>> {
+    if payment.destination.is_none() || payment.commission.fee(total.amount) == 0 {
+        return Ok(None);
+    }
+    let fee = payment.commission.fee(captured);
+    store::set_application_fee(conn, payment.order_id, fee, now).await?;
+    Ok(Some(fee))
 }
 
 fn progress(call: &StoredCall, done: &str) -> Result<Progress, ApiError> {

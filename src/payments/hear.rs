@@ -9,8 +9,9 @@ use super::payment::RefundState;
 use super::state;
 use super::store::{self, RefundOfStripe};
 use crate::orders::events::{OrderEvent, Told};
+use crate::orders::{Cause, Consequence, HoldKind, LockedOrder, Step};
 
-/// Keeps what a batch of events tells, each with the order that it concerns.
+/// Keeps what a batch of events tells, each with the order that it concerns; returns what follows for fulfilment.
 ///
 /// # Errors
 /// The database's; nothing may be committed then.
@@ -18,10 +19,11 @@ pub async fn hear(
     conn: &mut PgConnection,
     events: &[(Uuid, &OrderEvent)],
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<(Uuid, Consequence, Cause)>> {
+    let mut consequences = Vec::new();
     for (order, event) in events {
         for told in &event.told {
-            match told {
+            let counted = match told {
                 Told::Intent { id, status, failure } => {
                     store::hear_intents(conn, &[(*order, id.as_str(), status.as_str())], now).await?;
                     if let Some(failure) = failure {
@@ -29,22 +31,44 @@ pub async fn hear(
                         store::hear_decline(conn, *order, id, &shown, event.created_at.unwrap_or(now))
                             .await?;
                     }
+                    None
                 }
                 Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
+                Told::ChargeRefunded { key } => store::find_refund_by_key(conn, *order, key).await?,
+            };
+            if let Some(request) = counted {
+                let cause = Cause::Event(event.event_id.clone());
+                consequences.extend(let_go(conn, *order, request, &cause, now).await?);
             }
         }
     }
-    Ok(())
+    Ok(consequences)
 }
+
+/// Once a refund's money is counted, by whatever event, the refund itself holds nothing up any more.
+async fn let_go(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    request: Uuid,
+    cause: &Cause,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<(Uuid, Consequence, Cause)>> {
+    let Some(mut order) = LockedOrder::lock(conn, order_id).await? else { return Ok(Vec::new()) };
+    let because = "Stripe has it: its charge tells so".to_owned();
+    let step = Step::EndHold { kind: HoldKind::Refund, source: request.to_string(), because };
+    order.steer(conn, step, cause, now).await
+}
+
+/// Keeps how far a refund is; returns the request of ours that it is, if it is one.
 
 async fn hear_refund(
     conn: &mut PgConnection,
     order_id: Uuid,
     told: &Told,
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Option<Uuid>> {
     let Told::Refund { id, amount, currency, status, reason, failure: why, request } = told else {
-        return Ok(());
+        return Ok(None);
     };
     let state = refund_state(status.as_deref());
     let problem = failure(status.as_deref(), why.as_deref());
@@ -56,7 +80,7 @@ async fn hear_refund(
         {
             store::add_refunded_pieces(conn, order_id, &lines, -1).await?;
         }
-        return Ok(());
+        return Ok(Some(known));
     }
     let reason = reason.as_deref().filter(|reason| REASONS.contains(reason));
     let told = RefundOfStripe {
@@ -68,7 +92,10 @@ async fn hear_refund(
         state,
         problem: problem.as_deref(),
     };
-    if *amount > 0 { store::insert_refund_of_stripe(conn, &told, now).await } else { Ok(()) }
+    if *amount > 0 {
+        store::insert_refund_of_stripe(conn, &told, now).await?;
+    }
+    Ok(None)
 }
 
 /// The reasons that the table knows; Stripe may add some.

@@ -43,6 +43,7 @@ mod call;
 mod capture;
 mod checkout;
 mod checkout_token;
+mod describe;
 mod destination;
 mod hear;
 mod issue;
@@ -60,11 +61,11 @@ mod take;
 
 use page::PagePolicy;
 
-pub use destination::{Commission, Deal, Destinations};
+pub use describe::{NewPayment, OpenCall, PaymentReport, report};
+pub use destination::{Deal, Destinations};
 pub use hear::hear;
 pub use payment::{CallState, Capture, Mode, Operation, RefundRequest, RefundState, RefundedLine, Shown};
 pub use resume::Resumer;
-pub use take::describe;
 
 /// Does what a move of an order asks of fulfilment, in the caller's transaction. Fulfilment provides it.
 pub type Follow = for<'c> fn(

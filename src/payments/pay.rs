@@ -7,7 +7,7 @@ use super::payment::{CallState, Operation, OrderPayment, Shown, StoredCall};
 use super::state::{self, PayAnswer, PayAsk, PayDecision, PayFacts};
 use super::{Payments, store, take};
 use crate::api::ApiError;
-use crate::orders::LockedOrder;
+use crate::orders::{self, LockedOrder, PaymentStatus};
 
 /// What is done about a request, once it is committed.
 enum Plan {
@@ -24,7 +24,14 @@ impl Payments {
     pub(super) async fn pay(&self, order_id: Uuid, ask: &PayAsk) -> Result<PayAnswer, ApiError> {
         let payment = self.payment(order_id).await?;
         if payment.payment_intent.is_none() && self.ensure_intent(order_id).await.is_err() {
-            return Ok(PayAnswer::Error(unavailable()));
+            let mut conn = self.pool().acquire().await?;
+            let order = orders::load(&mut conn, &[order_id]).await?.pop();
+            let is_called_off = order.is_some_and(|order| order.payment_status == PaymentStatus::Cancelled);
+            return Ok(PayAnswer::Error(if is_called_off {
+                Shown::order_cancelled()
+            } else {
+                unavailable()
+            }));
         }
         let mut has_looked = false;
         loop {
@@ -81,7 +88,7 @@ impl Payments {
         };
         let mut tx = self.pool().begin().await?;
         if let Some(order) = LockedOrder::lock(&mut tx, order_id).await? {
-            self.keep_intent(&mut tx, &order, &intent, self.now()).await?;
+            self.keep_intent(&mut tx, &order, &intent, false, self.now()).await?;
         }
         tx.commit().await?;
         Ok(true)

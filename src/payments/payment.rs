@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::destination::Commission;
+use crate::money::Commission;
 
 /// A text in a table that this version of Packline does not know.
 #[derive(Debug, thiserror::Error)]

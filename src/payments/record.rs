@@ -5,14 +5,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::payment::{Ask, CallState, RefundState, Shown, StoredCall};
-use super::state::{self, Ended};
+use super::state::{self, Ended, KEY_REUSED};
 use super::store::{self, Closing, IntentNews};
 use super::{Payments, hear};
 use crate::orders::{Cause, HoldKind, LockedOrder, Ref, RefKind, SettleError, Step};
 use crate::stripe::{self, CallError, PaymentIntent, Refusal, UnknownCause};
-
-/// Of a call that was asked under a key that Stripe knows with other parameters: asking again never helps.
-pub(super) const KEY_REUSED: &str = "key_reused";
 
 /// What a try came to.
 #[derive(Debug)]
@@ -80,7 +77,8 @@ impl Payments {
             return Ok(());
         }
         if let Some(intent) = outcome.intent() {
-            self.keep_intent(&mut tx, &order, intent, now).await?;
+            let is_made = matches!(call.ask, Ask::Create);
+            self.keep_intent(&mut tx, &order, intent, is_made, now).await?;
         }
         let verdict = judge(&call.ask, &outcome);
         let is_never_done = matches!(outcome, Outcome::NeverDone(_));
@@ -110,11 +108,14 @@ impl Payments {
     }
 
     /// Keeps how the intent is, and that it stands for the order: events of it that came before may wait for that.
+    /// `is_made` where the answer is that of its making: a payment made elsewhere that names the order, and that did not
+    /// succeed, gives way to it.
     pub(super) async fn keep_intent(
         &self,
         conn: &mut PgConnection,
         order: &LockedOrder,
         intent: &PaymentIntent,
+        is_made: bool,
         now: OffsetDateTime,
     ) -> sqlx::Result<()> {
         let news = IntentNews {
@@ -122,8 +123,11 @@ impl Payments {
             status: &intent.status,
             client_secret: intent.client_secret.as_ref().map(stripe::ClientSecret::expose),
             customer: intent.customer.as_ref().map(stripe::Id::as_str),
+            is_made,
         };
-        store::update_intent(conn, order.id(), &news, now).await?;
+        if !store::update_intent(conn, order.id(), &news, now).await? {
+            tracing::error!(order.id = %order.id(), intent = intent.id, "the order is paid by another PaymentIntent");
+        }
         let reference = Ref::new(RefKind::PaymentIntent, &intent.id);
         let key = reference.to_string();
         match order.refer(conn, reference, now).await {
@@ -172,7 +176,8 @@ impl Payments {
             }
             Ask::Capture { .. } if matches!(next, CallState::Refused | CallState::NotDone) => {
                 store::note_problem(conn, call.order_id, problem, now).await?;
-                // Nothing was captured, so nothing less than the total is asked for any more.
+                self.restore_fee(conn, order, now).await?;
+                // This was not captured, so nothing less than the total is asked for any more.
                 let consequences = order.steer(conn, Step::AskFor(None), &cause(call), now).await?;
                 (self.0.neighbours.follow)(conn, consequences, now).await?;
             }
@@ -182,6 +187,22 @@ impl Payments {
             _ => store::note_problem(conn, call.order_id, problem, now).await?,
         }
         Ok(())
+    }
+
+    /// The commission is again that of the whole.
+    async fn restore_fee(
+        &self,
+        conn: &mut PgConnection,
+        order: &LockedOrder,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        match store::load_payment(conn, order.id()).await? {
+            Some(payment) if payment.application_fee > 0 => {
+                let fee = payment.commission.fee(order.total().amount);
+                store::set_application_fee(conn, order.id(), fee, now).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A refund came to nothing: what it took back is to be sent again, and its hold ends.
@@ -246,6 +267,11 @@ fn judge_intent(ask: &Ask, intent: &PaymentIntent) -> Verdict {
     }
 }
 
+/// Whether so much was captured, by whomever. Another amount was captured in the Dashboard, and this one never will be.
+pub(super) fn is_captured(intent: &PaymentIntent, amount: i64) -> bool {
+    intent.status == "succeeded" && intent.amount_received == amount
+}
+
 fn judge_refusal(ask: &Ask, refusal: &Refusal) -> Verdict {
     let status = refusal.payment_intent.as_ref().map(|intent| intent.status.as_str());
     let is_there = match ask {
@@ -255,7 +281,9 @@ fn judge_refusal(ask: &Ask, refusal: &Refusal) -> Verdict {
         Ask::Confirm { .. } | Ask::ConfirmAgain => {
             !refusal.is_card_error() && status.is_some_and(state::is_taken)
         }
-        Ask::Capture { .. } => status == Some("succeeded"),
+        Ask::Capture { amount, .. } => {
+            refusal.payment_intent.as_ref().is_some_and(|intent| is_captured(intent, *amount))
+        }
         Ask::Cancel { .. } => status == Some("canceled"),
         Ask::Refund { .. } => false,
     };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::call::GIVEN_UP_AFTER;
 use super::payment::{Ask, OrderPayment, RefundRequest, RefundState, RefundedLine};
-use super::state::{self, Bearing, RefundFault, Refundable};
+use super::state::{self, Bearing, RefundFault, Refundable, Shared};
 use super::store::{self, NewRefundRequest};
 use super::{Payments, take};
 use crate::api::{ApiError, ApiKey, Claim, FieldError, IdempotencyKey};
@@ -246,8 +246,9 @@ impl Payments {
         };
         let has_fee = payment.application_fee > 0;
         let (reverse, refund_fee) = (asked.reverse_transfer, asked.refund_application_fee && has_fee);
-        let bearing =
-            state::bearing(amount, refundable.captured, payment.application_fee, reverse, refund_fee);
+        let Refundable { captured, refunded, in_flight } = refundable;
+        let shared = Shared { captured, refunded: refunded + in_flight, fee: payment.application_fee };
+        let bearing = shared.bearing(amount, reverse, refund_fee);
         let preview = Preview {
             preview: true,
             amount,

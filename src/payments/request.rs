@@ -3,49 +3,55 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::destination::Commission;
 use super::payment::{Capture, Mode};
 use crate::api::FieldError;
+use crate::money::Commission;
 
-const MOST_BASIS_POINTS: u16 = 10_000;
 /// Stripe takes at most twelve digits in any currency.
 const MOST_MONEY: i64 = 999_999_999_999;
 
 /// The field `payment` of `POST /v1/orders`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
     /// `client`: the browser confirms. `server`: `POST /pay` does.
     pub mode: Mode,
     /// When the money moves.
     #[serde(default = "automatic")]
+    #[schema(required = false)]
     pub capture: Capture,
     /// Whether the payment method is to be kept for later charges.
     #[serde(default)]
     pub save_for_later: bool,
     /// `cus_…`, of a customer who was here before.
     #[serde(default)]
+    #[schema(pattern = "^cus_[A-Za-z0-9_-]{1,200}$")]
     pub customer: Option<String>,
     /// `pm_…` of that customer, to be charged at once with `off_session`.
     #[serde(default)]
+    #[schema(pattern = "^(pm|card|src)_[A-Za-z0-9_-]{1,200}$")]
     pub payment_method: Option<String>,
     /// Charge at once, without the customer.
     #[serde(default)]
     pub off_session: bool,
     /// Where Stripe sends its receipt.
     #[serde(default)]
+    #[schema(pattern = "@", max_length = 320)]
     pub receipt_email: Option<String>,
     /// What stands behind the merchant's name on the customer's bank statement; at most 22 characters.
     #[serde(default)]
+    #[schema(max_length = 22)]
     pub statement_descriptor_suffix: Option<String>,
 }
 
 /// The field `destination` of `POST /v1/orders`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DestinationRequest {
     /// `acct_…`, or our id of it.
+    #[schema(example = "acct_1")]
     pub account: String,
     /// What the platform keeps; without it what was agreed with the account.
     #[serde(default)]
@@ -139,7 +145,7 @@ impl DestinationRequest {
             if !(0..=MOST_MONEY).contains(&commission.fixed) {
                 add("commission.fixed", "give minor units, 0 or more");
             }
-            if commission.basis_points > MOST_BASIS_POINTS {
+            if commission.basis_points > Commission::MOST_BASIS_POINTS {
                 add("commission.basis_points", "give hundredths of a percent from 0 to 10000");
             }
         }

@@ -3,11 +3,10 @@
 
 use futures_util::StreamExt;
 use time::Duration;
-use uuid::Uuid;
 
 use super::payment::{Ask, StoredCall};
-use super::record::{KEY_REUSED, Outcome};
-use super::state::KEYS_LAST;
+use super::record::{Outcome, is_captured};
+use super::state::{KEY_REUSED, KEYS_LAST};
 use super::{Payments, store};
 use crate::orders::events::{ORDER_ID, REFUND_REQUEST};
 use crate::stripe::params::{CreatedAfter, ListPaymentIntents, ListRefunds};
@@ -17,8 +16,8 @@ use crate::stripe::{CallError, Client, PaymentIntent};
 const AT_ONCE: i64 = 10;
 /// For so long the calls of a step are this worker's.
 const TAKEN_FOR: Duration = Duration::minutes(5);
-/// Intents that are looked through for one that may have been made.
-const MOST_LOOKED_AT: usize = 2_000;
+/// How far what a call made may lie outside of the time in which it was tried.
+const AROUND: Duration = Duration::hours(1);
 
 /// The worker that finds out what became of calls.
 #[derive(Clone)]
@@ -38,41 +37,36 @@ impl Resumer {
     /// The database is out of reach. Nothing is lost: what was not recorded is due again.
     pub async fn run_once(&self) -> sqlx::Result<usize> {
         let payments = &self.payments;
-        let Some(stripe) = &payments.0.stripe else { return Ok(0) };
+        if payments.0.stripe.is_none() {
+            return Ok(0);
+        }
         let now = payments.now();
         let due = {
             let mut conn = payments.pool().acquire().await?;
             store::take_due(&mut conn, now + TAKEN_FOR, AT_ONCE, now).await?
         };
+        let mut tried = Ok(());
         for id in &due {
-            self.resume(&stripe.client, *id).await?;
+            // One that cannot be recorded must not hold up the others; it is due again.
+            if let Err(error) = payments.attempt(*id).await {
+                tracing::error!(call.id = %id, %error, "a call to Stripe could not be taken up");
+                tried = Err(error);
+            }
         }
-        Ok(due.len())
-    }
-
-    async fn resume(&self, client: &Client, id: Uuid) -> sqlx::Result<()> {
-        let payments = &self.payments;
-        let call = store::load_call(&mut *payments.pool().acquire().await?, id).await?;
-        let is_too_old = payments.now() - call.opened_at > KEYS_LAST;
-        if !is_too_old && call.code.as_deref() != Some(KEY_REUSED) {
-            return payments.attempt(id).await;
-        }
-        let payment = store::load_payment(&mut *payments.pool().acquire().await?, call.order_id).await?;
-        let intent = payment.and_then(|payment| payment.payment_intent);
-        let outcome = match look(client, &call, intent.as_deref()).await {
-            Ok(outcome) => outcome,
-            // Looking changes nothing, so nothing is known by a look that failed.
-            Err(error) => Outcome::Unknown {
-                why: format!("its key is too old to ask again, and looking for it failed: {error}"),
-                code: Some(KEY_REUSED),
-            },
-        };
-        payments.record(&call, outcome).await
+        tried.map(|()| due.len())
     }
 }
 
+/// Looks what became of a call whose key is too old. Looking changes nothing, so nothing is known by a look that failed.
+pub(super) async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Outcome {
+    find(client, call, intent).await.unwrap_or_else(|error| Outcome::Unknown {
+        why: format!("its key is too old to ask again, and looking for it failed: {error}"),
+        code: Some(KEY_REUSED),
+    })
+}
+
 /// Looks at the object that a call was to make or change.
-async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Result<Outcome, CallError> {
+async fn find(client: &Client, call: &StoredCall, intent: Option<&str>) -> Result<Outcome, CallError> {
     if let Ask::Create = call.ask {
         let found = match intent {
             Some(id) => Some(client.retrieve_payment_intent(id, None).await?),
@@ -97,9 +91,13 @@ async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Resul
     }
     let intent = client.retrieve_payment_intent(id, None).await?;
     let is_done = match call.ask {
-        Ask::Capture { .. } => intent.status == "succeeded",
+        Ask::Capture { amount, .. } => is_captured(&intent, amount),
         Ask::Cancel { .. } => intent.status == "canceled",
-        _ => intent.status != "requires_confirmation",
+        // Back where it was, it was tried if there is an error.
+        _ => match intent.status.as_str() {
+            "requires_payment_method" => intent.last_payment_error.is_some(),
+            status => status != "requires_confirmation",
+        },
     };
     let status = intent.status.clone();
     let never = || Outcome::NeverDone(format!("Stripe did not do it: the PaymentIntent is {status}"));
@@ -107,11 +105,14 @@ async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Resul
 }
 
 async fn find_intent(client: &Client, call: &StoredCall) -> Result<Option<PaymentIntent>, CallError> {
-    // Stripe's clock may be a little off ours.
-    let from = (call.opened_at - Duration::hours(1)).unix_timestamp();
-    let created = CreatedAfter { gte: Some(from), ..Default::default() };
+    // All that were made while it was tried, for one that is not found is made anew. Stripe's clock may be a little off
+    // ours.
+    let created = CreatedAfter {
+        gte: Some((call.opened_at - AROUND).unix_timestamp()),
+        lt: Some((call.opened_at + KEYS_LAST + AROUND).unix_timestamp()),
+    };
     let filter = ListPaymentIntents { created: Some(created), ..Default::default() };
-    let mut intents = client.list_payment_intents(filter, None).take(MOST_LOOKED_AT);
+    let mut intents = client.list_payment_intents(filter, None);
     let order = call.order_id.to_string();
     while let Some(intent) = intents.next().await {
         let intent = intent?;

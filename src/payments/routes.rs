@@ -5,39 +5,42 @@ use actix_cors::Cors;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::capture::Progress;
 use super::checkout::CheckoutState;
+use super::describe::{NewPayment, PaymentReport, report};
 use super::payment::{RefundRequest, Shown};
 use super::refund::{AskRefund, Asked, Preview};
-use super::request::{is_payment_method, is_stripe_id};
+use super::request::{DestinationRequest, PaymentRequest, is_payment_method, is_stripe_id};
 use super::state::{PayAnswer, PayAsk};
 use super::{Payments, checkout_token, page, store};
 use crate::api::{
     ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
     NamedFaults, method_not_allowed, read_body, read_json,
 };
-use crate::orders::{self, TakePayment};
+use crate::orders::{self, Order};
 
 /// The routes, described.
 #[derive(OpenApi)]
-#[openapi(paths(
-    page::page,
-    page::script,
-    page::style,
-    make_token,
-    capture,
-    cancel,
-    ask_refund,
-    list_refunds,
-    pay,
-    show_state
-))]
+#[openapi(
+    components(schemas(PaymentRequest, DestinationRequest, PaymentReport, NewPayment, Failed)),
+    paths(
+        page::page,
+        page::script,
+        page::style,
+        make_token,
+        capture,
+        cancel,
+        ask_refund,
+        list_refunds,
+        pay,
+        show_state
+    )
+)]
 pub struct Described;
 
 /// Adds the routes to a service. `origins` are those whose pages may call what browsers call; a page of this service
@@ -116,7 +119,7 @@ struct AskCapture {
     post, path = "/v1/orders/{name}/capture", tag = "payments", security(("api_key" = [])),
     params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
     request_body = AskCapture,
-    responses((status = 200, description = "The order; Stripe did it.", body = Object), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = Object), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
+    responses((status = 200, description = "The order; Stripe did it.", body = PaidOrder), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = PaidOrder), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn capture(
     key: ApiKey,
@@ -141,7 +144,7 @@ struct AskCancel {
     post, path = "/v1/orders/{name}/cancel", tag = "payments", security(("api_key" = [])),
     params(("name" = String, Path, description = "The order's id or number, or the id of a Stripe object that stands for it.")),
     request_body = AskCancel,
-    responses((status = 200, description = "The order; Stripe did it.", body = Object), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = Object), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
+    responses((status = 200, description = "The order; Stripe did it.", body = PaidOrder), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = PaidOrder), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn cancel(
     key: ApiKey,
@@ -168,15 +171,21 @@ async fn read_or_default<T: Default + serde::de::DeserializeOwned>(
     if body.is_empty() { Ok(T::default()) } else { read_json(&body) }
 }
 
+/// An order with what is known of its payment.
+#[derive(Serialize, ToSchema)]
+struct PaidOrder {
+    #[serde(flatten)]
+    order: Order,
+    payment: PaymentReport,
+}
+
 /// The order with its payment: 200 when Stripe did it, 202 when that is not known yet.
 async fn shown(payments: &Payments, order_id: Uuid, progress: Progress) -> Result<HttpResponse, ApiError> {
     let mut conn = payments.pool().acquire().await?;
     let order = orders::load(&mut conn, &[order_id]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
-    let payment = payments.describe(&mut conn, &[order_id]).await?.remove(&order_id);
-    let mut body = json!(order);
-    body["payment"] = payment.unwrap_or_default();
+    let payment = report(&mut conn, &[order_id]).await?.remove(&order_id).ok_or(sqlx::Error::RowNotFound)?;
     let status = if progress == Progress::Done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(HttpResponse::build(status).json(body))
+    Ok(HttpResponse::build(status).json(PaidOrder { order, payment }))
 }
 
 /// Gives money back: all that is left, an amount, or what lines cost.
@@ -237,20 +246,76 @@ async fn list_refunds(
     Ok(HttpResponse::Ok().json(Refunds { data }))
 }
 
+/// The body of `POST /pay`: one of two.
+#[derive(ToSchema)]
+#[serde(untagged)]
+enum PayBody {
+    With(PayWith),
+    Again(PayAgain),
+}
+
+/// Pays with a payment method.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PayBody {
+struct PayWith {
     /// The checkout token, where it is not in the header.
     #[serde(default)]
     token: Option<String>,
+    /// What Stripe.js made of the card, `pm_…`.
+    #[schema(pattern = "^(pm|card|src)_[A-Za-z0-9_-]{1,200}$")]
+    payment_method_id: String,
+    /// For a saved card whose CVC was asked for again.
     #[serde(default)]
-    payment_method_id: Option<String>,
-    #[serde(default)]
-    payment_intent_id: Option<String>,
-    #[serde(default)]
+    #[schema(pattern = "^cvctok_[A-Za-z0-9_-]{1,200}$")]
     cvc_token: Option<String>,
+    /// Whether the card is to be kept for later charges.
     #[serde(default)]
     save_for_later: bool,
+}
+
+/// Goes on after the step of the bank.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PayAgain {
+    /// The checkout token, where it is not in the header.
+    #[serde(default)]
+    token: Option<String>,
+    /// The intent that Stripe.js handled.
+    #[schema(pattern = "^pi_")]
+    payment_intent_id: String,
+}
+
+/// What `POST /pay` answers that is not a success. Where it is about the payment, `error.message` may be shown.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+enum PayFaults {
+    /// The body is no JSON or broke off.
+    #[response(status = 400, content_type = "application/json")]
+    BadRequest(ErrorBody<'static>),
+    /// No valid checkout token.
+    #[response(status = 401, content_type = "application/json")]
+    Unauthorised(ErrorBody<'static>),
+    /// Declined.
+    #[response(status = 402, content_type = "application/json")]
+    Declined(Failed),
+    /// The request came or was answered too slowly.
+    #[response(status = 408, content_type = "application/json")]
+    TooSlow(ErrorBody<'static>),
+    /// Another try is under way, the order was cancelled, or it is not paid like this.
+    #[response(status = 409, content_type = "application/json")]
+    Conflict(Failed),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/json")]
+    TooLarge(ErrorBody<'static>),
+    /// A field is not right; `fields` says which.
+    #[response(status = 422, content_type = "application/json")]
+    Invalid(ErrorBody<'static>),
+    /// Too many tries.
+    #[response(status = 429, content_type = "application/json")]
+    TooMany(Failed),
+    /// Nothing was charged; trying again is safe.
+    #[response(status = 503, content_type = "application/json")]
+    Unavailable(Failed),
 }
 
 /// Pays for the order that the checkout token is for, or goes on after a step of the bank.
@@ -259,9 +324,7 @@ struct PayBody {
     request_body = PayBody,
     responses(
         (status = 200, description = "`success`, or `requires_action`: hand the secret to Stripe.js, then send the intent's id.", body = Paid),
-        (status = 402, description = "Declined; the message may be shown.", body = Failed),
-        (status = 429, description = "Too many tries.", body = Failed),
-        CommonFaults, BodyFaults
+        PayFaults
     )
 )]
 async fn pay(
@@ -269,8 +332,8 @@ async fn pay(
     body: web::Payload,
     payments: web::Data<Payments>,
 ) -> Result<HttpResponse, ApiError> {
-    let body: PayBody = read_json(&read_body(body).await?)?;
-    let token = checkout_token::bearer(&request).or(body.token.as_deref());
+    let body = PayBody::read(&read_body(body).await?)?;
+    let token = checkout_token::bearer(&request).or(body.token());
     let order_id = {
         let mut conn = payments.pool().acquire().await?;
         checkout_token::order_of(&mut conn, token, payments.now()).await?
@@ -281,33 +344,71 @@ async fn pay(
 }
 
 impl PayBody {
-    fn ask(self) -> Result<PayAsk, ApiError> {
-        let fault = |field: &str, message: &str| ApiError::invalid(vec![FieldError::new(field, message)]);
-        if self.cvc_token.as_deref().is_some_and(|token| !is_stripe_id(token, "cvctok_")) {
-            return Err(fault("cvc_token", "give a token of Stripe.js that begins with cvctok_"));
-        }
-        match (self.payment_method_id, self.payment_intent_id) {
-            (Some(payment_method), None) if is_payment_method(&payment_method) => Ok(PayAsk::With {
-                payment_method,
-                cvc_token: self.cvc_token,
-                save_for_later: self.save_for_later,
-            }),
-            (Some(_), None) => Err(fault("payment_method_id", "give a payment method of Stripe's, pm_…")),
-            (None, Some(payment_intent)) => Ok(PayAsk::Again { payment_intent }),
+    fn read(body: &[u8]) -> Result<Self, ApiError> {
+        let given: serde_json::Map<String, serde_json::Value> = read_json(body)?;
+        let has = |name: &str| given.get(name).is_some_and(|value| !value.is_null());
+        match (has("payment_method_id"), has("payment_intent_id")) {
+            (true, false) => Ok(Self::With(read_json(body)?)),
+            (false, true) => Ok(Self::Again(read_json(body)?)),
             _ => Err(fault("payment_method_id", "give either payment_method_id or payment_intent_id")),
+        }
+    }
+
+    fn token(&self) -> Option<&str> {
+        let (Self::With(PayWith { token, .. }) | Self::Again(PayAgain { token, .. })) = self;
+        token.as_deref()
+    }
+
+    fn ask(self) -> Result<PayAsk, ApiError> {
+        match self {
+            Self::With(with) => with.ask(),
+            Self::Again(again) => Ok(PayAsk::Again { payment_intent: again.payment_intent_id }),
         }
     }
 }
 
+impl PayWith {
+    fn ask(self) -> Result<PayAsk, ApiError> {
+        if self.cvc_token.as_deref().is_some_and(|token| !is_stripe_id(token, "cvctok_")) {
+            return Err(fault("cvc_token", "give a token of Stripe.js that begins with cvctok_"));
+        }
+        if !is_payment_method(&self.payment_method_id) {
+            return Err(fault("payment_method_id", "give a payment method of Stripe's, pm_…"));
+        }
+        Ok(PayAsk::With {
+            payment_method: self.payment_method_id,
+            cvc_token: self.cvc_token,
+            save_for_later: self.save_for_later,
+        })
+    }
+}
+
+fn fault(field: &str, message: &str) -> ApiError {
+    ApiError::invalid(vec![FieldError::new(field, message)])
+}
+
 /// The answer in the words of Stripe's own example, so that its script works unchanged.
-#[derive(Default, Serialize, ToSchema)]
-struct Paid {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    success: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requires_action: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_intent_client_secret: Option<String>,
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Paid {
+    Success(PaidNow),
+    RequiresAction(StepNeeded),
+}
+
+/// It went through; Stripe's event will say so to Packline.
+#[derive(Serialize, ToSchema)]
+struct PaidNow {
+    /// True.
+    success: bool,
+}
+
+/// The bank wants a step of the customer.
+#[derive(Serialize, ToSchema)]
+struct StepNeeded {
+    /// True.
+    requires_action: bool,
+    /// For Stripe.js.
+    payment_intent_client_secret: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -317,12 +418,13 @@ struct Failed {
 
 fn told(answer: PayAnswer) -> HttpResponse {
     match answer {
-        PayAnswer::Success => HttpResponse::Ok().json(Paid { success: Some(true), ..Paid::default() }),
-        PayAnswer::RequiresAction { client_secret } => HttpResponse::Ok().json(Paid {
-            requires_action: Some(true),
-            payment_intent_client_secret: Some(client_secret),
-            ..Paid::default()
-        }),
+        PayAnswer::Success => HttpResponse::Ok().json(Paid::Success(PaidNow { success: true })),
+        PayAnswer::RequiresAction { client_secret } => {
+            HttpResponse::Ok().json(Paid::RequiresAction(StepNeeded {
+                requires_action: true,
+                payment_intent_client_secret: client_secret,
+            }))
+        }
         PayAnswer::Error(shown) => HttpResponse::build(status(&shown)).json(Failed { error: shown }),
     }
 }

@@ -2,11 +2,11 @@
 
 mod refund;
 
-pub(super) use refund::{Bearing, RefundFault, Refundable, bearing, check_lines};
+pub(super) use refund::{Bearing, RefundFault, Refundable, Shared, check_lines};
 
 use time::{Duration, OffsetDateTime};
 
-use super::payment::{Ask, CallState, Mode, OrderPayment, Shown, StoredCall};
+use super::payment::{Ask, CallState, Mode, Operation, OrderPayment, Shown, StoredCall};
 use crate::orders::PaymentStatus;
 use crate::stripe::PaymentError;
 
@@ -17,6 +17,10 @@ const TRIES_WITHIN: Duration = Duration::hours(1);
 
 /// For so long Stripe surely knows an idempotency key. It says a day; an hour is left for what is under way.
 pub(super) const KEYS_LAST: Duration = Duration::hours(23);
+/// For so long a confirmation is asked again under its key: Stripe keeps some of its own failures under a key.
+const CONFIRMATIONS_ASKED_FOR: Duration = Duration::minutes(10);
+/// The code of a call whose key Stripe knows with other parameters: asking again never helps, so it is looked for.
+pub(super) const KEY_REUSED: &str = "key_reused";
 /// How soon a call without an outcome is asked about again; it doubles with each try.
 const FIRST_WAIT: Duration = Duration::seconds(60);
 const LONGEST_WAIT: Duration = Duration::hours(1);
@@ -44,6 +48,11 @@ pub(super) enum PayAnswer {
 impl Shown {
     pub(super) fn new(code: &str, message: &str) -> Self {
         Self { message: message.to_owned(), code: Some(code.to_owned()), decline_code: None }
+    }
+
+    /// Nothing is taken for it any more.
+    pub(super) fn order_cancelled() -> Self {
+        Self::new("order_cancelled", "This order was cancelled.")
     }
 
     /// Somebody is at it, or nobody knows yet.
@@ -80,6 +89,7 @@ pub(super) struct PayFacts<'f> {
 /// nothing that a browser sends can charge twice.
 pub(super) fn on_pay(facts: &PayFacts<'_>, ask: &PayAsk) -> PayDecision {
     let error = |code, message| PayDecision::Answer(PayAnswer::Error(Shown::new(code, message)));
+    let called_off = || PayDecision::Answer(PayAnswer::Error(Shown::order_cancelled()));
     let payment = facts.payment;
     // What was authorised can be called off, and its event not be there yet.
     let is_called_off = payment.intent_status.as_deref() == Some("canceled");
@@ -89,7 +99,7 @@ pub(super) fn on_pay(facts: &PayFacts<'_>, ask: &PayAsk) -> PayDecision {
         | PaymentStatus::PartiallyRefunded
         | PaymentStatus::Authorised
         | PaymentStatus::Refunded => return PayDecision::Answer(PayAnswer::Success),
-        PaymentStatus::Cancelled => return error("order_cancelled", "This order was cancelled."),
+        PaymentStatus::Cancelled => return called_off(),
         _ => {}
     }
     if payment.mode == Mode::Client {
@@ -105,7 +115,7 @@ pub(super) fn on_pay(facts: &PayFacts<'_>, ask: &PayAsk) -> PayDecision {
                 PayDecision::Look
             };
         }
-        Some(_) if is_called_off => return error("order_cancelled", "This order was cancelled."),
+        Some(_) if is_called_off => return called_off(),
         _ => {}
     }
     let asked = match ask {
@@ -227,6 +237,14 @@ pub(super) fn after_try(call: &StoredCall, ended: Ended) -> CallState {
 /// Whether the caller was told that this will be done: an order waits for its PaymentIntent, a refund for its money.
 fn is_promised(ask: &Ask) -> bool {
     matches!(ask, Ask::Create | Ask::Refund { .. })
+}
+
+/// Whether asking once more under its key is safe and can help: Stripe knows the key still, and with these parameters.
+/// A confirmation is looked for sooner, for a customer waits, and an intent is paid once however often it is confirmed.
+pub(super) fn can_be_asked_again(call: &StoredCall, now: OffsetDateTime) -> bool {
+    let is_confirmation = call.ask.operation() == Operation::Confirm;
+    let asked_for = if is_confirmation { CONFIRMATIONS_ASKED_FOR } else { KEYS_LAST };
+    now - call.opened_at <= asked_for && call.code.as_deref() != Some(KEY_REUSED)
 }
 
 /// When a call without an outcome is asked about again, after so many tries.

@@ -15,12 +15,12 @@ pub(super) use calls::{
     note_call, take_due,
 };
 pub(super) use refunds::{
-    NewRefundRequest, RefundOfStripe, add_refunded_pieces, find_call_of_refund, find_refund, insert_refund,
-    insert_refund_of_stripe, list_refunds, load_refund, mark_refund,
+    NewRefundRequest, RefundOfStripe, add_refunded_pieces, find_call_of_refund, find_refund,
+    find_refund_by_key, insert_refund, insert_refund_of_stripe, list_refunds, load_refund, mark_refund,
 };
 
-use super::destination::Commission;
 use super::payment::{OrderPayment, Shown};
+use crate::money::Commission;
 
 /// Writes how an order is to be paid.
 pub(super) async fn insert_payment(
@@ -120,26 +120,32 @@ pub(super) struct IntentNews<'n> {
     pub status: &'n str,
     pub client_secret: Option<&'n str>,
     pub customer: Option<&'n str>,
+    /// Whether this is the answer of its making.
+    pub is_made: bool,
 }
 
-/// Keeps what an answer tells of an intent. Where a terminal status is known already, an older answer that comes late
-/// does not undo it.
+/// Keeps what an answer tells of an intent; false where another stands for the order, by which it is paid, or by which it
+/// is to be paid and this is not the answer of the making. Where a terminal status is known already, an older answer that
+/// comes late does not undo it.
 pub(super) async fn update_intent(
     conn: &mut PgConnection,
     order_id: Uuid,
     news: &IntentNews<'_>,
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "
         update order_payments set
           payment_intent = $2,
           client_secret = coalesce($4, client_secret),
           stripe_customer = coalesce(stripe_customer, $5),
-          intent_status = case when intent_status in ('succeeded', 'canceled') then intent_status else $3 end,
+          intent_status = case
+            when payment_intent = $2 and intent_status in ('succeeded', 'canceled') then intent_status
+            else $3
+          end,
           updated_at = $6
         where order_id = $1
-          and (payment_intent is null or payment_intent = $2)
+          and (payment_intent is null or payment_intent = $2 or $7 and intent_status is distinct from 'succeeded')
         ",
         order_id,
         news.id,
@@ -147,10 +153,11 @@ pub(super) async fn update_intent(
         news.client_secret,
         news.customer,
         now,
+        news.is_made,
     )
     .execute(conn)
     .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+    Ok(done.rows_affected() == 1)
 }
 
 /// How far an intent is, for events, which can be late.

@@ -10,10 +10,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::call::GIVEN_UP_AFTER;
+use super::describe::{NewPayment, report};
 use super::payment::{Ask, CallState, Operation, OrderPayment, StoredCall};
 use super::{Payments, checkout_token, request, store};
 use crate::api::{ApiError, FieldError};
-use crate::orders::{LockedOrder, NewOrder, TakePayment};
+use crate::orders::{LockedOrder, NewOrder, PaymentStatus, TakePayment};
 
 impl TakePayment for Payments {
     fn check(&self, payment: &Value, destination: Option<&Value>) -> Result<Vec<FieldError>, ApiError> {
@@ -39,7 +40,10 @@ impl TakePayment for Payments {
         conn: &'a mut PgConnection,
         order_ids: &'a [Uuid],
     ) -> BoxFuture<'a, sqlx::Result<HashMap<Uuid, Value>>> {
-        Box::pin(describe(conn, order_ids))
+        Box::pin(async move {
+            let reports = report(conn, order_ids).await?;
+            Ok(reports.into_iter().map(|(id, report)| (id, json!(report))).collect())
+        })
     }
 }
 
@@ -79,10 +83,12 @@ impl Payments {
                 let why = "this service knows no connected accounts";
                 return Err(ApiError::invalid(vec![FieldError::new("destination.account", why)]));
             };
-            let deal = destinations.deal(conn, account, destination.commission, order.total).await?;
+            let on_behalf_of = destination.on_behalf_of;
+            let deal =
+                destinations.deal(conn, account, destination.commission, on_behalf_of, order.total).await?;
             payment.commission = deal.commission;
             payment.application_fee = deal.fee;
-            payment.on_behalf_of = destination.on_behalf_of;
+            payment.on_behalf_of = on_behalf_of;
             payment.destination = Some(deal.account);
         }
         store::insert_payment(conn, &payment, now).await?;
@@ -93,13 +99,15 @@ impl Payments {
     async fn begin_payment(&self, order_id: Uuid) -> Result<Value, ApiError> {
         let payment = self.ensure_intent(order_id).await?;
         let mut conn = self.pool().acquire().await?;
-        let mut told = describe(&mut conn, &[order_id]).await?.remove(&order_id).unwrap_or_default();
+        let report = report(&mut conn, &[order_id]).await?.remove(&order_id).ok_or_else(not_ours)?;
         let token = checkout_token::create(&mut conn, order_id, self.now()).await?;
-        told["client_secret"] = payment.client_secret.into();
-        told["publishable_key"] = self.stripe()?.publishable_key.clone().into();
-        told["checkout_url"] = self.checkout_url(order_id, &token.text).into();
-        told["checkout_token"] = token.text.into();
-        Ok(told)
+        Ok(json!(NewPayment {
+            report,
+            client_secret: payment.client_secret,
+            publishable_key: self.stripe()?.publishable_key.clone(),
+            checkout_url: self.checkout_url(order_id, &token.text),
+            checkout_token: token.text,
+        }))
     }
 
     /// Where a browser can pay for an order.
@@ -127,10 +135,12 @@ impl Payments {
     async fn create_call(&self, order_id: Uuid) -> Result<StoredCall, ApiError> {
         let now = self.now();
         let mut tx = self.pool().begin().await?;
-        LockedOrder::lock(&mut tx, order_id).await?;
+        let order = LockedOrder::lock(&mut tx, order_id).await?.ok_or_else(not_ours)?;
         let last = store::list_calls(&mut tx, order_id, &[Operation::Create]).await?.into_iter().next();
         let call = match last {
             Some(call) if matches!(call.state, CallState::Open | CallState::Done) => call,
+            _ if order.payment_status() == PaymentStatus::Cancelled => return Err(called_off()),
+            _ if order.amount_paid() > 0 => return Err(paid_already()),
             _ => store::insert_call(&mut tx, order_id, &Ask::Create, now + GIVEN_UP_AFTER, now)
                 .await?
                 .ok_or_else(in_progress)?,
@@ -156,6 +166,16 @@ pub(super) fn not_ours() -> ApiError {
     )
 }
 
+/// Nothing is taken for it any more.
+fn called_off() -> ApiError {
+    ApiError::conflict("order_cancelled", "the order was cancelled; place another one")
+}
+
+/// Its money is there.
+pub(super) fn paid_already() -> ApiError {
+    ApiError::conflict("paid_already", "the order is paid; refund it: `POST /v1/orders/{id}/refunds`")
+}
+
 /// Another call changes the intent.
 pub(super) fn in_progress() -> ApiError {
     ApiError::conflict(
@@ -178,31 +198,4 @@ fn not_made(order_id: Uuid, call: &StoredCall) -> ApiError {
          Idempotency-Key again; nothing is made twice"
     );
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "payment_not_ready", message)
-}
-
-/// What people are told of the payments of orders; nothing of orders that are paid otherwise. No secrets.
-///
-/// # Errors
-/// The database's.
-pub async fn describe(conn: &mut PgConnection, order_ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Value>> {
-    let mut told = HashMap::new();
-    for payment in store::load_payments(conn, order_ids).await? {
-        let all = [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
-        let calls = store::list_calls(conn, payment.order_id, &all).await?;
-        let open = calls.iter().find(|call| call.is_open()).map(|call| {
-            json!({
-                "operation": call.ask.operation(), "attempt": call.attempt, "idempotency_key": call.idempotency_key,
-                "tries": call.tries, "reason": call.reason
-            })
-        });
-        let description = json!({
-            "mode": payment.mode, "capture": payment.capture, "off_session": payment.off_session,
-            "save_for_later": payment.save_for_later, "payment_intent": payment.payment_intent,
-            "intent_status": payment.intent_status, "customer": payment.stripe_customer,
-            "destination": payment.destination, "application_fee": payment.application_fee,
-            "problem": payment.problem, "problem_code": payment.problem_code, "open_call": open
-        });
-        told.insert(payment.order_id, description);
-    }
-    Ok(told)
 }

@@ -1,7 +1,9 @@
 //! `/openapi.json`: what the routes take and answer, from the code of the routes.
 
 use actix_web::{HttpResponse, web};
+use utoipa::openapi::schema::{AllOfBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::health;
@@ -56,7 +58,60 @@ pub fn document() -> utoipa::openapi::OpenApi {
     ] {
         whole.merge(part);
     }
+    tie(&mut whole);
     whole
+}
+
+/// Orders do not know payments: to them `payment` and `destination` are any JSON. What is truly in them is said here,
+/// where both are known.
+fn tie(whole: &mut utoipa::openapi::OpenApi) {
+    let schemas = &mut whole.components.get_or_insert_default().schemas;
+    for (schema, field, part) in [
+        ("PlaceOrder", "payment", "PaymentRequest"),
+        ("PlaceOrder", "destination", "DestinationRequest"),
+        ("ShownOrder", "payment", "PaymentReport"),
+    ] {
+        if let Some(RefOr::T(schema)) = schemas.get_mut(schema)
+            && let Some(property) = own_part(schema).and_then(|own| own.properties.get_mut(field))
+        {
+            *property = nothing_or(part, property);
+        }
+    }
+    let payment =
+        ObjectBuilder::new().property("payment", Ref::from_schema_name("NewPayment")).description(Some(
+            "With `payment` in the request: what a browser needs to pay. Told once to whoever placed the order.",
+        ));
+    let placed = AllOfBuilder::new().item(Ref::from_schema_name("Order")).item(payment.build());
+    schemas.insert("PlacedOrder".to_owned(), placed.into());
+    let place = whole.paths.paths.get_mut("/v1/orders").and_then(|path| path.post.as_mut());
+    let created = place.and_then(|place| place.responses.responses.get_mut("201"));
+    if let Some(RefOr::T(created)) = created {
+        let placed = Content::new(Some(Ref::from_schema_name("PlacedOrder")));
+        created.content.insert("application/json".to_owned(), RefOr::T(placed));
+    }
+}
+
+/// An object, or the part of it that is no other's.
+fn own_part(schema: &mut Schema) -> Option<&mut Object> {
+    match schema {
+        Schema::Object(object) => Some(object),
+        Schema::AllOf(parts) => parts.items.iter_mut().find_map(|part| match part {
+            RefOr::T(Schema::Object(object)) => Some(object),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// A schema or null, described as the property that it takes the place of.
+fn nothing_or(name: &str, before: &RefOr<Schema>) -> RefOr<Schema> {
+    let description = match before {
+        RefOr::T(Schema::Object(object)) => object.description.clone(),
+        _ => None,
+    };
+    let nothing = ObjectBuilder::new().schema_type(Type::Null);
+    let either = OneOfBuilder::new().item(nothing).item(Ref::from_schema_name(name));
+    either.description(description).into()
 }
 
 pub(super) fn configure(service: &mut web::ServiceConfig) {

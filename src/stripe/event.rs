@@ -159,6 +159,8 @@ pub struct Event<'b> {
     pub account: Option<&'b str>,
     /// Stripe's time, whole seconds.
     pub created_at: Option<OffsetDateTime>,
+    /// The idempotency key of the call that caused it, where a call did and Stripe tells.
+    pub idempotency_key: Option<String>,
     /// `data.object` as it came.
     pub object: &'b RawValue,
 }
@@ -167,6 +169,15 @@ pub struct Event<'b> {
 struct Body<'b> {
     #[serde(borrow)]
     data: BodyData<'b>,
+    /// Before 2017-05-25 a text, which names no key.
+    #[serde(default, deserialize_with = "lenient")]
+    request: Option<WireRequest>,
+}
+
+#[derive(Deserialize)]
+struct WireRequest {
+    #[serde(default, deserialize_with = "lenient")]
+    idempotency_key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -188,7 +199,8 @@ impl<'b> Event<'b> {
         body: &'b str,
     ) -> Result<Self, serde_json::Error> {
         let body: Body<'b> = serde_json::from_str(body)?;
-        Ok(Self { id, event_type, account, created_at, object: body.data.object })
+        let idempotency_key = body.request.and_then(|request| request.idempotency_key);
+        Ok(Self { id, event_type, account, created_at, idempotency_key, object: body.data.object })
     }
 
     /// Reads the object.

@@ -48,7 +48,7 @@ const env = {
   FULFILMENT_URL: `http://127.0.0.1:${warehouse.address().port}/parcels`,
   FULFILMENT_SECRET: warehouseSecret,
 };
-const packline = (...args) => execFileSync(program, args, { env, cwd: folder, encoding: "utf8" });
+const packline = (...args) => execFileSync(program, args, { env, cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 const service = spawn(program, ["serve"], { env, cwd: folder, stdio: ["ignore", "inherit", "pipe"] });
 const stopped = once(service, "exit");

@@ -8,6 +8,7 @@ mod api;
 mod architecture;
 mod cli;
 mod cluster;
+#[cfg(feature = "fake-stripe")]
 mod connect;
 mod crashes;
 mod fake_delivery;

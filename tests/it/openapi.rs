@@ -105,3 +105,63 @@ fn every_route_with_an_api_key_says_so() {
     }
     assert_eq!(document["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
 }
+
+/// The schema that a reference or its only alternative to null names.
+fn name_of(schema: &Value) -> Option<&str> {
+    let alternatives = schema["oneOf"].as_array().into_iter().flatten();
+    let reference = alternatives.chain([schema]).find_map(|one| one["$ref"].as_str())?;
+    reference.strip_prefix("#/components/schemas/")
+}
+
+#[test]
+fn what_orders_say_of_payments_is_described_as_payments_have_it() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let body = |path: &str, at: &str| {
+        document.pointer(&format!("/paths/{path}/{at}/content/application~1json/schema")).unwrap().clone()
+    };
+
+    for (field, name) in [("payment", "PaymentRequest"), ("destination", "DestinationRequest")] {
+        assert_eq!(name_of(&schemas["PlaceOrder"]["properties"][field]), Some(name), "{schemas}");
+    }
+    assert_eq!(name_of(&body("~1v1~1orders", "post/responses/201")), Some("PlacedOrder"));
+    for (schema, name) in
+        [("PlacedOrder", "NewPayment"), ("ShownOrder", "PaymentReport"), ("PaidOrder", "PaymentReport")]
+    {
+        let parts = schemas[schema]["allOf"].as_array().unwrap();
+        assert_eq!(name_of(&parts[0]), Some("Order"), "{schema}");
+        assert_eq!(name_of(&parts[1]["properties"]["payment"]), Some(name), "{schema}");
+    }
+    assert_eq!(name_of(&schemas["DestinationRequest"]["properties"]["commission"]), Some("Commission"));
+    let ways = body("~1pay", "post/requestBody");
+    assert_eq!(name_of(&ways), Some("PayBody"));
+    for (schema, names) in [("PayBody", ["PayWith", "PayAgain"]), ("Paid", ["PaidNow", "StepNeeded"])] {
+        let named: Vec<_> = schemas[schema]["oneOf"].as_array().unwrap().iter().map(name_of).collect();
+        assert_eq!(named, names.map(Some), "{schema}");
+    }
+    for status in ["402", "409", "429", "503"] {
+        assert_eq!(name_of(&body("~1pay", &format!("post/responses/{status}"))), Some("Failed"), "{status}");
+    }
+}
+
+/// Parts of bodies that may be anything: none but those that are named here with a reason.
+#[test]
+fn no_body_is_left_undescribed() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let mut bodies = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let answers = operation["responses"].as_object().unwrap().values();
+            for body in answers.chain([&operation["requestBody"]]) {
+                let schema = &body["content"]["application/json"]["schema"];
+                if schema["type"] == "object" && schema.get("properties").is_none() {
+                    bodies.push(format!("{method} {path}"));
+                }
+            }
+        }
+    }
+
+    // The description itself; and what Stripe sends, which is read from the raw bytes.
+    let free = ["get /openapi.json", "post /webhooks/stripe", "post /webhooks/stripe/connect"];
+    assert!(bodies.iter().all(|body| free.contains(&body.as_str())), "{bodies:?}");
+}

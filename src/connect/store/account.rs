@@ -87,7 +87,8 @@ pub(in crate::connect) async fn connect(
           -- The answer may be a repetition of an old one.
           next_look_at = $11,
           connected_at = $11,
-          updated_at = $11
+          updated_at = $11,
+          card_payments_status = $12
         where id = $1
           and state = 'creating'
         ",
@@ -102,6 +103,7 @@ pub(in crate::connect) async fn connect(
         requirements.disabled_reason.as_deref(),
         requirements.current_deadline,
         now,
+        facts.card_payments_status.as_deref(),
     )
     .execute(conn)
     .await?;
@@ -177,26 +179,32 @@ pub(in crate::connect) async fn put_off(
     Ok(())
 }
 
-/// Records that we are leaving, before Stripe is told.
+/// Records that we are leaving, before Stripe is told; returns how often it was told in vain.
 pub(in crate::connect) async fn mark_disconnecting(
     conn: &mut PgConnection,
     id: Uuid,
     next_look_at: OffsetDateTime,
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<i32> {
+    let failures = sqlx::query_scalar!(
         "
         update connected_accounts set
-          state = 'disconnecting', reason = 'asked for through the API', looks = 0, next_look_at = $2, updated_at = $3
-        where id = $1 and state in ('connected', 'disconnecting')
+          state = 'disconnecting',
+          reason = 'asked for through the API',
+          looks = case when state = 'disconnecting' then looks else 0 end,
+          next_look_at = $2,
+          updated_at = $3
+        where id = $1
+          and state in ('connected', 'disconnecting')
+        returning looks
         ",
         id,
         next_look_at,
         now,
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(())
+    Ok(failures.unwrap_or_default())
 }
 
 /// Records that it is no longer ours.

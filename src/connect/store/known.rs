@@ -27,8 +27,8 @@ pub(in crate::connect) async fn lock_accounts(
     let rows = sqlx::query!(
         "
         select
-          id, stripe_id, state, reason, charges_enabled, payouts_enabled, details_submitted, transfers, currently_due,
-          past_due, disabled_reason, current_deadline, told_at, told_by, news, connected_at, disconnected_at
+          id, stripe_id, state, reason, charges_enabled, payouts_enabled, details_submitted, transfers,
+          card_payments_status, currently_due, past_due, disabled_reason, current_deadline, told_at, told_by, news, connected_at, disconnected_at
         from connected_accounts
         where (stripe_id = any($1) or id = any($2))
           and livemode = $3
@@ -52,6 +52,7 @@ pub(in crate::connect) async fn lock_accounts(
                     payouts_enabled: row.payouts_enabled,
                     details_submitted: row.details_submitted,
                     transfers: row.transfers,
+                    card_payments_status: row.card_payments_status,
                     requirements: Requirements {
                         currently_due: row.currently_due,
                         past_due: row.past_due,
@@ -100,6 +101,7 @@ pub(in crate::connect) async fn save_known(
               connected_at = $16,
               disconnected_at = $17,
               updated_at = $18,
+              card_payments_status = $19,
               looks = 0,
               next_look_at = case when $3 in ('connected', 'disconnecting') then $18::timestamptz end
             where id = $1
@@ -122,6 +124,7 @@ pub(in crate::connect) async fn save_known(
             known.connected_at,
             known.disconnected_at,
             now,
+            facts.card_payments_status.as_deref(),
         )
         .execute(&mut *conn)
         .await?;
@@ -157,6 +160,7 @@ pub(in crate::connect) async fn record_look(
           told_at = $11,
           told_by = $12,
           looked_at_news = $2,
+          card_payments_status = $13,
           looks = 0,
           next_look_at = case when state = 'disconnecting' then next_look_at end,
           updated_at = greatest(updated_at, $11)
@@ -176,6 +180,7 @@ pub(in crate::connect) async fn record_look(
         requirements.current_deadline,
         looked_at,
         LOOKED,
+        facts.card_payments_status.as_deref(),
     )
     .execute(conn)
     .await?;

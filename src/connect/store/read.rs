@@ -107,8 +107,8 @@ pub async fn load_accounts(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Resul
         select
           accounts.id, stripe_id, reference, livemode, joined_by, state, reason, country, email, business_type,
           card_payments, metadata as "metadata: Json<Map<String, Value>>", scope, fee_fixed, fee_currency,
-          fee_basis_points, charges_enabled, payouts_enabled, details_submitted, transfers, currently_due, past_due,
-          disabled_reason, current_deadline, told_at, created_at, updated_at, connected_at, disconnected_at
+          fee_basis_points, charges_enabled, payouts_enabled, details_submitted, transfers, card_payments_status,
+          currently_due, past_due, disabled_reason, current_deadline, told_at, created_at, updated_at, connected_at, disconnected_at
         from unnest($1::uuid[]) with ordinality as asked (id, position)
         join connected_accounts accounts on accounts.id = asked.id
         order by asked.position
@@ -146,6 +146,7 @@ pub async fn load_accounts(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Resul
                     payouts_enabled: row.payouts_enabled,
                     details_submitted: row.details_submitted,
                     transfers: row.transfers,
+                    card_payments_status: row.card_payments_status,
                     requirements: Requirements {
                         currently_due: row.currently_due,
                         past_due: row.past_due,

@@ -100,3 +100,14 @@ pub(in crate::connect) async fn use_token(
     .await?;
     Ok(used.rows_affected() == 1)
 }
+
+/// Deletes tokens that expired before a time; returns how many.
+pub(in crate::connect) async fn delete_old_tokens(
+    conn: &mut PgConnection,
+    expired_before: OffsetDateTime,
+) -> sqlx::Result<u64> {
+    let deleted = sqlx::query!("delete from connect_tokens where expires_at < $1", expired_before)
+        .execute(conn)
+        .await?;
+    Ok(deleted.rows_affected())
+}

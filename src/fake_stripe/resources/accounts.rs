@@ -14,6 +14,12 @@ const SHAPE: &str = "account_token business_profile{} business_type capabilities
                      default_currency documents{} email external_account:any groups{} individual{} metadata:map \
                      settings{} tos_acceptance{} type";
 
+/// Where Express accounts can be.
+const COUNTRIES: &str = "AE AG AL AM AR AT AU BA BE BG BH BJ BN BO BS BW CA CH CI CL CO CR CY CZ DE DK DO EC EE EG ES ET \
+                         FI FR GB GH GI GM GR GT GY HK HR HU ID IE IL IN IS IT JM JO JP KE KH KR KW LC LI LK LT LU LV MA \
+                         MC MD MG MK MN MO MT MU MX MY NA NG NL NO NZ OM PA PE PH PK PL PT PY QA RO RS RW SA SE SG SI SK \
+                         SN SV TH TN TR TT TW TZ US UY UZ VN ZA";
+
 /// Seconds for which an account link may be opened.
 const LINK_LIVES: i64 = 5 * 60;
 
@@ -41,6 +47,12 @@ fn create(world: &mut World, call: &Call) -> Answer {
     if let Some(kind) = params.text("type").filter(|kind| !["standard", "express", "custom"].contains(kind)) {
         let message = format!("Invalid type: {kind}; must be one of standard, express, custom");
         return Err(Failure::parameter("parameter_invalid", "type", message));
+    }
+    if let Some(country) =
+        params.text("country").filter(|wanted| !COUNTRIES.split(' ').any(|known| known == *wanted))
+    {
+        let message = format!("{country} is not currently supported by Stripe.");
+        return Err(Failure::parameter("country_unsupported", "country", message));
     }
     let id = insert(world, &body::Wishes::of(&params));
     Ok(world.body(&id))

@@ -18,12 +18,23 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
     })
 }
 
-/// The owner agreed: an account is made (able, if it is an Express one), and a code for it.
-pub(in crate::fake_stripe) fn agree(world: &mut World, scope: &str) -> String {
-    let account = accounts::insert_express(world);
-    world.hide(&account, "is_connected", json!(true));
-    // The owner completed the account on the same pages.
-    let _ = accounts::complete(world, &account);
+/// The owner agreed: an account is made (able, if it is an Express one), and a code for it. An owner who has one already
+/// connects that again.
+pub(in crate::fake_stripe) fn agree(world: &mut World, scope: &str, known: Option<&str>) -> String {
+    let known = known.filter(|account| world.body(account)["object"] == "account").map(str::to_owned);
+    let account = match known {
+        Some(account) => {
+            world.hide(&account, "is_connected", json!(true));
+            account
+        }
+        None => {
+            let account = accounts::insert_express(world);
+            world.hide(&account, "is_connected", json!(true));
+            // The owner completed the account on the same pages.
+            let _ = accounts::complete(world, &account);
+            account
+        }
+    };
     let code = world.id("ac_");
     let body = json!({ "id": code, "object": "oauth_code", "created": world.now() });
     world.insert(None, body, json!({ "account": account, "scope": scope, "is_used": false }));

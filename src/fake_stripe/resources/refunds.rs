@@ -158,7 +158,7 @@ fn insert(world: &mut World, charge: &Value, amount: i64, params: &Params) -> St
         give_back_transfer(world, &after, &id, amount);
     }
     if params.is_true("refund_application_fee") {
-        give_back_fee(world, &after);
+        give_back_fee(world, &after, amount);
     }
     world.emit("refund.created", &id);
     world.tell("charge.refunded", world.owner(id_of_charge), after, Some(previous));
@@ -181,11 +181,8 @@ fn add_refunded(world: &mut World, charge: &str, amount: i64) {
     });
 }
 
-/// The part of `whole` that belongs to what was refunded of the captured amount so far, rounded half up once.
-fn part(whole: i64, charge: &Value) -> i64 {
-    let captured = charge["amount_captured"].as_i64().unwrap_or(1).max(1);
-    let released = charge["amount"].as_i64().unwrap_or_default() - captured;
-    let refunded = charge["amount_refunded"].as_i64().unwrap_or_default() - released;
+/// The part of `whole` that belongs to `refunded` of the captured amount, rounded half up.
+fn part(whole: i64, refunded: i64, captured: i64) -> i64 {
     (whole * refunded * 2 + captured) / (captured * 2)
 }
 
@@ -201,13 +198,19 @@ fn give_back_transfer(world: &mut World, charge: &Value, refund: &str, amount: i
     world.change(refund, |refund| refund["transfer_reversal"] = json!(reversal));
 }
 
-fn give_back_fee(world: &mut World, charge: &Value) {
+/// Each refund gives back its own share of the fee. Rounding is done on sums, so that the shares of all refunds of a charge
+/// come to the whole fee.
+fn give_back_fee(world: &mut World, charge: &Value, amount: i64) {
     let Some(id) = charge["application_fee"].as_str() else {
         return;
     };
     let fee = world.body(id);
-    let due = part(fee["amount"].as_i64().unwrap_or_default(), charge)
-        - fee["amount_refunded"].as_i64().unwrap_or_default();
+    let number = |object: &Value, name: &str| object[name].as_i64().unwrap_or_default();
+    let (whole, captured) = (number(&fee, "amount"), number(charge, "amount_captured").max(1));
+    let released = number(charge, "amount") - captured;
+    let refunded = number(charge, "amount_refunded") - released;
+    let due = part(whole, refunded, captured) - part(whole, refunded - amount, captured);
+    let due = due.min(whole - number(&fee, "amount_refunded"));
     if due > 0 {
         fees::refund(world, id, due);
     }

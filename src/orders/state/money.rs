@@ -78,12 +78,14 @@ impl OrderFacts {
         clamp(self.arrived_amount())
     }
 
-    /// What went back, in minor units. Refunds count one by one; what a charge tells beyond them is added, since old
-    /// API versions tell only the sum.
+    /// What went back, in minor units, never more than arrived: the release of what was only reserved can look like a
+    /// refund. Refunds count one by one; what a charge tells beyond them is added, since old API versions tell only the
+    /// sum.
     pub fn amount_refunded(&self) -> i64 {
         let one_by_one = self.sum(MoneyKind::Refunded);
         let by_charge = self.sum_of_greatest(MoneyKind::ChargeRefunded);
-        clamp(one_by_one - self.sum(MoneyKind::RefundReversed) + (by_charge - one_by_one).max(0))
+        let back = one_by_one - self.sum(MoneyKind::RefundReversed) + (by_charge - one_by_one).max(0);
+        clamp(back.min(self.arrived_amount()))
     }
 
     /// Whether what was asked has arrived. What more arrives does not undo it.

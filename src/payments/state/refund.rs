@@ -83,30 +83,42 @@ pub struct Bearing {
     pub application_fee_refunded: i64,
 }
 
-/// Who bears a refund of `amount` of a charge of `captured` with an application fee of `fee`.
-///
-/// Stripe transfers the whole charge and takes the fee out of the connected account again; both flags act in proportion
-/// to what is refunded, and both default to no. Source: Stripe, "Destination charges", refunds. What Stripe itself
-/// keeps of the payment is not given back and is borne by the platform; it is not in these numbers.
-pub(in crate::payments) fn bearing(
-    amount: i64,
-    captured: i64,
-    fee: i64,
-    reverse_transfer: bool,
-    refund_application_fee: bool,
-) -> Bearing {
-    let part = i128::from(fee) * i128::from(amount);
-    // The fee of the whole is given back whole; parts are rounded down, so that they never come to more.
-    let fee_part = part.checked_div(i128::from(captured)).unwrap_or_default();
-    let application_fee_refunded =
-        if refund_application_fee { i64::try_from(fee_part).unwrap_or(fee).min(fee) } else { 0 };
-    let transfer_reversed = if reverse_transfer { amount } else { 0 };
-    let account_bears = transfer_reversed - application_fee_refunded;
-    Bearing {
-        customer_gets: amount,
-        platform_bears: amount - account_bears,
-        account_bears,
-        transfer_reversed,
-        application_fee_refunded,
+/// A charge with an application fee, of which money goes back. Minor units.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::payments) struct Shared {
+    /// What was captured.
+    pub captured: i64,
+    /// What went back before.
+    pub refunded: i64,
+    /// What the platform kept.
+    pub fee: i64,
+}
+
+impl Shared {
+    /// Who bears a refund of `amount`.
+    ///
+    /// Stripe transfers the whole charge and takes the fee out of the connected account again; both flags act in
+    /// proportion to what is refunded, and both default to no. Source: Stripe, "Destination charges", refunds. How it
+    /// rounds is not published: here the shares of all refunds come to the whole fee. What Stripe itself keeps of the
+    /// payment is not given back and is borne by the platform; it is not in these numbers.
+    pub fn bearing(self, amount: i64, reverse_transfer: bool, refund_application_fee: bool) -> Bearing {
+        let fee_part = self.fee_on(self.refunded + amount) - self.fee_on(self.refunded);
+        let application_fee_refunded = if refund_application_fee { fee_part } else { 0 };
+        let transfer_reversed = if reverse_transfer { amount } else { 0 };
+        let account_bears = transfer_reversed - application_fee_refunded;
+        Bearing {
+            customer_gets: amount,
+            platform_bears: amount - account_bears,
+            account_bears,
+            transfer_reversed,
+            application_fee_refunded,
+        }
+    }
+
+    /// The share of the fee in a part of what was captured, rounded half up.
+    fn fee_on(self, part: i64) -> i64 {
+        let captured = i128::from(self.captured.max(1));
+        let twice = i128::from(self.fee) * i128::from(part) * 2 + captured;
+        i64::try_from(twice / (captured * 2)).unwrap_or(self.fee)
     }
 }

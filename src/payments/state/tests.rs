@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::payments::destination::Commission;
+use crate::money::Commission;
 use crate::payments::payment::Shown;
 use crate::payments::payment::{Capture, RefundedLine};
 
@@ -216,7 +216,7 @@ fn lines_are_taken_back_piece_by_piece() {
 #[test]
 fn it_is_plain_who_bears_a_refund() {
     let of = |amount, fee, reverse, refund_fee| {
-        let bearing = bearing(amount, 2000, fee, reverse, refund_fee);
+        let bearing = Shared { captured: 2000, refunded: 0, fee }.bearing(amount, reverse, refund_fee);
         assert_eq!(bearing.platform_bears + bearing.account_bears, bearing.customer_gets);
         (bearing.platform_bears, bearing.account_bears)
     };

@@ -149,6 +149,26 @@ pub(crate) async fn find_refund(
     .await
 }
 
+/// Finds the refund that the call with a key asked for.
+pub(crate) async fn find_refund_by_key(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    key: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "
+        select requests.id
+        from stripe_calls as calls
+        join refund_requests as requests on requests.call_id = calls.id
+        where calls.idempotency_key = $1 and calls.order_id = $2
+        ",
+        key,
+        order_id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// The call by which a refund is asked for.
 pub(crate) async fn find_call_of_refund(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Uuid> {
     sqlx::query_scalar!(r#"select call_id as "call_id!" from refund_requests where id = $1"#, id)

@@ -191,7 +191,8 @@ impl Failed {
             }
             Self::Error { status, request_id, error, .. } => {
                 let cause = match (status, error.kind.as_str()) {
-                    (_, "idempotency_error") => UnknownCause::KeyReused,
+                    // A key that is in use (409) is of the same type.
+                    (400, "idempotency_error") => UnknownCause::KeyReused,
                     (400..=499, _) => UnknownCause::InProgress,
                     _ => UnknownCause::ServerError,
                 };

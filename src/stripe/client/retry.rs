@@ -42,6 +42,8 @@ impl Setback<'_> {
             Self::NoAnswer | Self::Garbage => Meaning::Unknown,
             Self::Error { kind: "idempotency_error", .. }
             | Self::Error { code: Some("idempotency_key_in_use"), .. } => Meaning::Unknown,
+            // The application or the account, not the key.
+            Self::Error { status: 401, kind: "oauth_error", .. } => Meaning::Refused,
             Self::Error { status: 401 | 429, .. } | Self::Error { code: Some("lock_timeout"), .. } => {
                 Meaning::NotDone
             }
@@ -52,10 +54,10 @@ impl Setback<'_> {
     }
 
     /// What it means after an earlier attempt of the same call may have done it. Only an answer that is bound to the
-    /// key settles that; one about who may call at all (403) is not.
+    /// key settles that; one about who may call at all (401, 403) is not.
     pub(super) fn meaning_after_unknown(self) -> Meaning {
         match (self, self.meaning()) {
-            (Self::Error { status: 403, .. }, _) | (_, Meaning::NotDone) => Meaning::Unknown,
+            (Self::Error { status: 401 | 403, .. }, _) | (_, Meaning::NotDone) => Meaning::Unknown,
             (_, meaning) => meaning,
         }
     }
@@ -120,6 +122,18 @@ mod tests {
             (error(500, None, None), Unknown, Unknown, true, false),
             (error(500, None, no), Unknown, Unknown, false, false),
             (error(503, None, yes), Unknown, Unknown, true, false),
+            (
+                Setback::Error {
+                    status: 401,
+                    kind: "oauth_error",
+                    code: Some("invalid_client"),
+                    should_retry: None,
+                },
+                Refused,
+                Unknown,
+                false,
+                false,
+            ),
             (
                 Setback::Error { status: 400, kind: "idempotency_error", code: None, should_retry: None },
                 Unknown,

@@ -14,10 +14,13 @@ pub struct Charge {
     /// What was asked.
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount: i64,
+    /// Whether any of it was taken; until then it is only reserved. None where the version does not tell.
+    #[serde(default)]
+    pub captured: Option<bool>,
     /// What was taken.
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount_captured: i64,
-    /// What went back so far, all refunds together.
+    /// What went back so far, all refunds together, and what was reserved and let go: see [`Charge::amount_returned`].
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount_refunded: i64,
     /// Three letters, lower case.
@@ -55,6 +58,16 @@ pub struct Charge {
 }
 
 impl Charge {
+    /// What was taken and went back so far. Stripe counts what was only reserved and let go, all of it or what a capture
+    /// left, among `amount_refunded`.
+    pub fn amount_returned(&self) -> i64 {
+        if self.captured == Some(false) {
+            return 0;
+        }
+        let taken = if self.amount_captured > 0 { self.amount_captured } else { self.amount };
+        (self.amount_refunded - (self.amount - taken).max(0)).max(0)
+    }
+
     /// The refunds that this version tells one by one.
     pub fn refunds(&self) -> &[Refund] {
         self.refunds.as_ref().map_or(&[], |list| &list.data)

@@ -1,7 +1,7 @@
 //! Connections end from either side.
 
-use packline::connect::{Commission, Obstacle, destination};
-use packline::money::{Currency, Money};
+use packline::connect::{Obstacle, destination};
+use packline::money::{Commission, Currency, Money};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ async fn judge(
 ) -> Result<i64, Obstacle> {
     let mut conn = shop.app.pool.acquire().await.unwrap();
     let payment = Money { amount: 2000, currency: Currency::parse(code).unwrap() };
-    let judged = destination(&mut conn, livemode, account, commission, payment).await.unwrap();
+    let judged = destination(&mut conn, livemode, account, commission, false, payment).await.unwrap();
     judged.map(|destination| destination.fee)
 }
 

@@ -5,3 +5,4 @@ mod leaving;
 mod oauth;
 mod onboarding;
 mod platform;
+mod returning;

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::platform::{Shop, location};
 
-struct Journey {
+pub struct Journey {
     /// Stripe's page, with all that it is told.
     authorise: Url,
-    cookie: String,
+    pub cookie: String,
 }
 
 impl Journey {
-    async fn begin(shop: &Shop, invitation: &str) -> Self {
+    pub async fn begin(shop: &Shop, invitation: &str) -> Self {
         let response = shop.visit(invitation, None).await;
         let cookie = response.headers()["set-cookie"].to_str().unwrap();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
@@ -20,26 +20,32 @@ impl Journey {
         Self { authorise: location(&response).parse().unwrap(), cookie }
     }
 
-    fn told(&self, name: &str) -> String {
+    pub fn told(&self, name: &str) -> String {
         let mut pairs = self.authorise.query_pairs();
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap()
     }
 
     /// What the owner says on Stripe's page, and where that sends the browser.
     async fn decide(&self, shop: &Shop, decision: &str) -> String {
+        self.decide_for(shop, decision, None).await
+    }
+
+    /// The same of an owner who has an account already.
+    pub async fn decide_for(&self, shop: &Shop, decision: &str, account: Option<&str>) -> String {
         let mut form: Url = "http://form/".parse().unwrap();
         form.query_pairs_mut()
             .append_pair("decision", decision)
             .append_pair("redirect_uri", &self.told("redirect_uri"))
             .append_pair("state", &self.told("state"))
-            .append_pair("scope", "express");
+            .append_pair("scope", "express")
+            .append_pair("account", account.unwrap_or_default());
         assert_eq!(shop.visit(self.authorise.as_str(), None).await.status(), StatusCode::OK);
         let url = format!("{}/_fake/pages/oauth", shop.stripe.base());
         location(&shop.submit(&url, form.query().unwrap()).await)
     }
 }
 
-async fn invite(shop: &Shop, reference: &str) -> String {
+pub async fn invite(shop: &Shop, reference: &str) -> String {
     let body = json!({ "reference": reference, "commission": { "fixed": 30, "currency": "eur", "basis_points": 250 } });
     let response = shop.post("/v1/connect/oauth", &body, None).await;
     assert_eq!(response.status(), StatusCode::CREATED);
@@ -140,7 +146,7 @@ async fn a_code_that_stripe_does_not_take_connects_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_that_left_comes_back_under_its_new_name() {
+async fn a_name_that_is_in_use_connects_no_second_account() {
     let shop = Shop::start().await;
     let made = shop.create("old-name").await;
     let stripe_id = made["account"]["stripe_id"].as_str().unwrap();

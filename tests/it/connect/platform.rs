@@ -15,7 +15,7 @@ use crate::support::{CONNECT_SECRET, TestApp};
 pub struct Shop {
     pub app: TestApp,
     pub stripe: FakeStripe,
-    config: StripeConfig,
+    pub config: StripeConfig,
 }
 
 impl Shop {

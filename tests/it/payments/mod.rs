@@ -1,5 +1,6 @@
 //! Paying for orders, through HTTP, against the local Stripe.
 
+mod adversary;
 mod browsers;
 mod capture;
 mod destination;
@@ -9,6 +10,7 @@ mod off_session;
 mod page;
 mod pay;
 mod place;
+mod random;
 mod refund;
 mod refund_by_line;
 mod shop;

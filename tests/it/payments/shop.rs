@@ -20,6 +20,7 @@ pub struct Shop {
     pub app: TestApp,
     pub stripe: FakeStripe,
     pub config: StripeConfig,
+    resumer: Resumer,
     told: Arc<Mutex<Vec<Happening>>>,
 }
 
@@ -30,19 +31,18 @@ impl Shop {
 
     /// A shop whose own pages, at these origins, pay.
     pub async fn open_for(origins: Vec<String>) -> Self {
-        let clock = Clock::manual();
-        let told = Arc::<Mutex<Vec<Happening>>>::default();
-        let hears = Arc::clone(&told);
-        let publish = Arc::new(move |happening| hears.lock().unwrap().push(happening));
-        let stripe = FakeStripe::start_telling(Options::new(clock.clone()), publish).unwrap();
-        let mut config =
-            StripeConfig::new(Secret::new("sk_test_shop"), stripe.base().parse().unwrap()).unwrap();
-        config.publishable_key = Some("pk_test_shop".to_owned());
-        config.calls_per_second = 1000;
-        config.timeout = Duration::from_millis(1500);
-        config.retry_base = Duration::from_millis(20);
+        let (clock, stripe, config, told) = stripe(Duration::from_millis(1500));
         let app = TestApp::start_with_stripe(clock, config.clone(), origins).await;
-        Self { app, stripe, config, told }
+        let resumer = resumer(&app, &config);
+        Self { app, stripe, config, resumer, told }
+    }
+
+    /// A shop whose process can die, and that does not wait long for Stripe.
+    pub async fn open_fragile() -> Self {
+        let (clock, stripe, config, told) = stripe(Duration::from_millis(400));
+        let app = TestApp::start_fragile(clock, config.clone()).await;
+        let resumer = resumer(&app, &config);
+        Self { app, stripe, config, resumer, told }
     }
 
     // The merchant's side.
@@ -184,19 +184,69 @@ impl Shop {
 
     /// Finds out what became of calls, until nothing is due; returns how many it took up.
     pub async fn resume(&self) -> usize {
-        let (pool, clock) = (self.app.pool.clone(), self.app.clock.clone());
-        let client = Client::new(&self.config).unwrap();
-        let stripe = Some((client, self.config.clone()));
-        let payments = Payments::new(pool, clock, stripe, None, app::neighbours(false));
-        let resumer = Resumer::new(payments);
+        self.try_resume().await.unwrap()
+    }
+
+    pub async fn try_resume(&self) -> sqlx::Result<usize> {
         let mut all = 0;
         loop {
-            match resumer.run_once().await.unwrap() {
-                0 => return all,
+            match self.resumer.run_once().await? {
+                0 => return Ok(all),
                 some => all += some,
             }
         }
     }
+
+    pub fn voice(&self) -> Voice {
+        let (client, base) = (self.app.client.clone(), self.app.base.clone());
+        Voice { client, base, api_key: self.app.api_key.clone() }
+    }
+
+    pub async fn try_post(&self, path: &str, body: &Value, key: Option<&str>) -> Option<(u16, Value)> {
+        self.voice().try_post(path, body, key).await
+    }
+}
+
+/// Whoever can ask the service, while the shop is busy elsewhere.
+pub struct Voice {
+    client: reqwest::Client,
+    base: String,
+    api_key: String,
+}
+
+impl Voice {
+    /// Posts; none where there is no whole answer.
+    pub async fn try_post(&self, path: &str, body: &Value, key: Option<&str>) -> Option<(u16, Value)> {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(&self.api_key).json(body);
+        let request = match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        };
+        let response = request.send().await.ok()?;
+        Some((response.status().as_u16(), response.json().await.ok()?))
+    }
+}
+
+/// The worker that finds out what became of calls.
+fn resumer(app: &TestApp, config: &StripeConfig) -> Resumer {
+    let stripe = Some((Client::new(config).unwrap(), config.clone()));
+    let neighbours = app::neighbours(false);
+    Resumer::new(Payments::new(app.pool.clone(), app.clock.clone(), stripe, None, neighbours))
+}
+
+/// A local Stripe, and how to reach it: with so long a patience.
+fn stripe(timeout: Duration) -> (Clock, FakeStripe, StripeConfig, Arc<Mutex<Vec<Happening>>>) {
+    let clock = Clock::manual();
+    let told = Arc::<Mutex<Vec<Happening>>>::default();
+    let hears = Arc::clone(&told);
+    let publish = Arc::new(move |happening| hears.lock().unwrap().push(happening));
+    let stripe = FakeStripe::start_telling(Options::new(clock.clone()), publish).unwrap();
+    let mut config = StripeConfig::new(Secret::new("sk_test_shop"), stripe.base().parse().unwrap()).unwrap();
+    config.publishable_key = Some("pk_test_shop".to_owned());
+    config.calls_per_second = 1000;
+    config.timeout = timeout;
+    config.retry_base = Duration::from_millis(20);
+    (clock, stripe, config, told)
 }
 
 pub fn id(order: &Value) -> &str {

@@ -8,3 +8,5 @@ mod requests;
 mod retries;
 mod server;
 mod shapes;
+
+pub use server::{Scripted, Step};

@@ -27,6 +27,9 @@ pub const CONNECT_SECRET: &str = "whsec_connect";
 pub const PATIENCE: Patience =
     Patience { grace: Duration::from_secs(15), order_wait: Duration::from_secs(600) };
 
+/// How long a service may take to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
 pub struct TestApp {
     pub pool: PgPool,
     pub clock: Clock,
@@ -34,6 +37,7 @@ pub struct TestApp {
     pub base: String,
     pub client: reqwest::Client,
     app: App,
+    roles: Roles,
     // Dropped last: it takes the database away.
     pub database: TestDatabase,
 }
@@ -51,7 +55,7 @@ impl TestApp {
 
     /// A service that reaches its database by another URL than the test does.
     pub async fn start_through(database: TestDatabase, url: &str) -> Self {
-        Self::start_configured(database, url, Clock::manual(), None, Vec::new()).await
+        Self::start_configured(database, url, Clock::manual(), None, Vec::new(), GRACE).await
     }
 
     /// A service that calls a Stripe.
@@ -59,11 +63,31 @@ impl TestApp {
         Self::start_with_stripe(Clock::manual(), stripe, Vec::new()).await
     }
 
+    /// The same on a database that was used before.
+    pub async fn start_calling_on(database: TestDatabase, stripe: StripeConfig) -> Self {
+        let url = database.url.clone();
+        Self::start_configured(database, &url, Clock::manual(), Some(stripe), Vec::new(), GRACE).await
+    }
+
     /// A service that takes payments by a Stripe, and lets pages of these origins pay.
     pub async fn start_with_stripe(clock: Clock, stripe: StripeConfig, origins: Vec<String>) -> Self {
         let database = TestDatabase::create().await;
         let url = database.url.clone();
-        Self::start_configured(database, &url, clock, Some(stripe), origins).await
+        Self::start_configured(database, &url, clock, Some(stripe), origins, GRACE).await
+    }
+
+    /// A service that can [`Self::crash`].
+    pub async fn start_fragile(clock: Clock, stripe: StripeConfig) -> Self {
+        let database = TestDatabase::create().await;
+        let url = database.url.clone();
+        Self::start_configured(database, &url, clock, Some(stripe), Vec::new(), Duration::ZERO).await
+    }
+
+    /// Ends the service with whatever it is at, and starts another on the same database.
+    pub async fn crash(&mut self) {
+        let next = App::start(&self.database.url, self.roles.clone(), self.clock.clone()).unwrap();
+        self.base = format!("http://{}", next.address().unwrap());
+        std::mem::replace(&mut self.app, next).stop().await;
     }
 
     async fn start_configured(
@@ -72,6 +96,7 @@ impl TestApp {
         clock: Clock,
         stripe: Option<StripeConfig>,
         cors_origins: Vec<String>,
+        shutdown_grace: Duration,
     ) -> Self {
         let secret =
             |label: &str, secret: &str| LabelledSecret { label: label.into(), secret: Secret::new(secret) };
@@ -83,15 +108,16 @@ impl TestApp {
             stripe,
             public_url: None,
             cors_origins,
-            shutdown_grace: Duration::from_secs(5),
+            shutdown_grace,
         };
-        let app = App::start(url, Roles { serve: Some(serve), work: None }, clock.clone()).unwrap();
+        let roles = Roles { serve: Some(serve), work: None };
+        let app = App::start(url, roles.clone(), clock.clone()).unwrap();
         let pool = db::connect(&database.url, "packline-test", 8).unwrap();
         let mut conn = pool.acquire().await.unwrap();
         let api_key = api::create_key(&mut conn, "test", clock.now()).await.unwrap().text;
         let base = format!("http://{}", app.address().unwrap());
         let client = packline::http_client::builder().build().unwrap();
-        Self { pool, clock, api_key, base, client, app, database }
+        Self { pool, clock, api_key, base, client, app, roles, database }
     }
 
     pub async fn stop(self) -> TestDatabase {

@@ -207,6 +207,22 @@ fn check_destination(world: &World, call: &Call, params: &Params, amount: i64) -
     }
 }
 
+/// What an intent was made for can be an account that left or was restricted since.
+///
+/// # Errors
+/// As when it was made.
+pub(super) fn check_accounts(world: &World, intent: &Value) -> Result<(), Failure> {
+    if let Some(on_behalf_of) = intent["on_behalf_of"].as_str() {
+        accounts::must_be_able(world, on_behalf_of, "card_payments", "on_behalf_of")?;
+    }
+    match intent["transfer_data"]["destination"].as_str() {
+        Some(destination) => {
+            accounts::must_be_able(world, destination, "transfers", "transfer_data[destination]")
+        }
+        None => Ok(()),
+    }
+}
+
 /// A method that is tied to a customer pays for that customer only.
 ///
 /// # Errors

@@ -65,6 +65,7 @@ pub(super) fn confirm(world: &mut World, call: &Call, id: &str) -> Answer {
 pub(super) fn confirm_with(world: &mut World, call: &Call, id: &str, params: &Params) -> Result<(), Failure> {
     let intent = world.body(id);
     check_state(&intent)?;
+    checks::check_accounts(world, &intent)?;
     let account = call.account.as_deref();
     checks::check_action_error(params, !intent["automatic_payment_methods"].is_null())?;
     // What a call to create brought is on the intent already.

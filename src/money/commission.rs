@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::{Currency, Money};
+
 /// Basis points in a whole.
 const WHOLE: i128 = 10_000;
 
@@ -25,6 +27,15 @@ pub struct Commission {
 impl Commission {
     /// The largest proportion: all of it.
     pub const MOST_BASIS_POINTS: u16 = 10_000;
+
+    /// For people: `0.30 USD and 2.50 %`. The currency is that of the fixed part.
+    pub fn in_words(self, currency: Option<Currency>) -> String {
+        let share = format!("{}.{:02} %", self.basis_points / 100, self.basis_points % 100);
+        match currency.filter(|_| self.fixed > 0) {
+            Some(currency) => format!("{} and {share}", Money { amount: self.fixed, currency }),
+            None => share,
+        }
+    }
 
     /// The fee on a captured amount, both in minor units: between nothing and all of it.
     pub fn fee(self, captured: i64) -> i64 {
