@@ -155,7 +155,7 @@ impl Applier {
                 }
                 Ok(Read::Account(read)) => {
                     account_events.push(event);
-                    account_news.push(read);
+                    account_news.push(*read);
                 }
                 Err(fault) => marks.push(fault.mark(event, now)),
             }
@@ -200,7 +200,7 @@ impl Applier {
         let opened = opened.map_err(Unreadable::from)?;
         Ok(match handler {
             Handler::Order(read) => Read::Order(Box::new(read(&opened)?)),
-            Handler::Account(read) => Read::Account(read(&opened).map_err(Unreadable::from)?),
+            Handler::Account(read) => Read::Account(Box::new(read(&opened).map_err(Unreadable::from)?)),
         })
     }
 
@@ -259,7 +259,7 @@ impl Applier {
 /// What an event says, and to which feature.
 enum Read {
     Order(Box<OrderEvent>),
-    Account(AccountEvent),
+    Account(Box<AccountEvent>),
 }
 
 /// What a panic said.

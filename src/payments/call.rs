@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::payment::{CallState, StoredCall};
 use super::record::Outcome;
+use super::state::Way;
 use super::{Payments, issue, resume, state, store};
 use crate::api::ApiError;
 use crate::orders;
@@ -15,6 +16,9 @@ use crate::orders;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// When the worker takes up a call whose try never recorded an end: longer than any try takes.
 pub(super) const GIVEN_UP_AFTER: time::Duration = time::Duration::minutes(3);
+
+/// Why a call waits that is neither asked again nor looked for.
+const KEY_TOO_OLD: &str = "its key is too old to ask again; it is looked for once no try can be under way";
 
 impl Payments {
     /// Makes a try of a call, apart from whoever asked: a browser that goes away must not leave a try unrecorded.
@@ -49,10 +53,10 @@ impl Payments {
         };
         let (Some(payment), Some(order)) = (payment, order) else { return Err(sqlx::Error::RowNotFound) };
         let about = issue::About { payment: &payment, order: &order };
-        let asked = if state::can_be_asked_again(&call, self.now()) {
-            self.issue(&stripe.client, &call, about).await
-        } else {
-            Ok(resume::look(&stripe.client, &call, payment.payment_intent.as_deref()).await)
+        let asked = match state::way(&call, self.now()) {
+            Way::Ask => self.issue(&stripe.client, &call, about).await,
+            Way::Wait => Ok(Outcome::Unknown { why: KEY_TOO_OLD.to_owned(), code: None }),
+            Way::Look => Ok(resume::look(&stripe.client, &call, payment.payment_intent.as_deref()).await),
         };
         let outcome = match asked {
             Ok(done) => done,

@@ -60,7 +60,6 @@ async fn let_go(
 }
 
 /// Keeps how far a refund is; returns the request of ours that it is, if it is one.
-
 async fn hear_refund(
     conn: &mut PgConnection,
     order_id: Uuid,

@@ -18,8 +18,9 @@ pub struct UnknownValue {
     value: String,
 }
 
+// A text is a `tt`: around a `literal` the compiler puts a group that the derived schema does not look into.
 macro_rules! stored_as_text {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:tt,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         pub enum $name {

@@ -6,6 +6,7 @@ pub(super) use refund::{Bearing, RefundFault, Refundable, Shared, check_lines};
 
 use time::{Duration, OffsetDateTime};
 
+use super::call::GIVEN_UP_AFTER;
 use super::payment::{Ask, CallState, Mode, Operation, OrderPayment, Shown, StoredCall};
 use crate::orders::PaymentStatus;
 use crate::stripe::PaymentError;
@@ -239,12 +240,31 @@ fn is_promised(ask: &Ask) -> bool {
     matches!(ask, Ask::Create | Ask::Refund { .. })
 }
 
-/// Whether asking once more under its key is safe and can help: Stripe knows the key still, and with these parameters.
-/// A confirmation is looked for sooner, for a customer waits, and an intent is paid once however often it is confirmed.
-pub(super) fn can_be_asked_again(call: &StoredCall, now: OffsetDateTime) -> bool {
+/// How it is found out what became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Ask again under its key.
+    Ask,
+    /// Do nothing: its key is too old to ask, and the last try can be under way still.
+    Wait,
+    /// Look at what it was to make or change: no try of it is under way, so what is not there never will be.
+    Look,
+}
+
+/// How it is found out what became of a call. It is asked again while Stripe surely knows the key, and with these
+/// parameters. A confirmation is looked for sooner, for a customer waits, and an intent is paid once however often it is
+/// confirmed.
+pub(super) fn way(call: &StoredCall, now: OffsetDateTime) -> Way {
     let is_confirmation = call.ask.operation() == Operation::Confirm;
     let asked_for = if is_confirmation { CONFIRMATIONS_ASKED_FOR } else { KEYS_LAST };
-    now - call.opened_at <= asked_for && call.code.as_deref() != Some(KEY_REUSED)
+    let age = now - call.opened_at;
+    if call.code.as_deref() == Some(KEY_REUSED) || age > asked_for + GIVEN_UP_AFTER {
+        Way::Look
+    } else if age > asked_for {
+        Way::Wait
+    } else {
+        Way::Ask
+    }
 }
 
 /// When a call without an outcome is asked about again, after so many tries.

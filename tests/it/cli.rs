@@ -458,3 +458,20 @@ async fn an_order_that_is_released_from_a_dispute_is_sent_once() {
     assert_eq!(app.order("A-1").await["status"], "fulfilled");
     assert_eq!(app.value::<i64>("select count(*) from fulfilment_attempts").await, 1);
 }
+
+#[tokio::test]
+async fn accounts_are_shown_whatever_else_is_set_wrong() {
+    let database = TestDatabase::create().await;
+    let wrong = |args: &[&str]| {
+        let mut command = on(&database, args);
+        command.env("FULFILMENT_RETRY_BASE", "soon").env("STRIPE_SECRET_KEY", "nonsense");
+        command.env("FULFILMENT_PROVIDER", "pigeon");
+        command
+    };
+
+    assert!(printed(wrong(&["accounts", "list"])).contains("can receive"));
+    assert!(complaint(wrong(&["accounts", "show", "acct_1"]), 1).contains("acct_1"));
+    let mut mode = wrong(&["accounts", "list"]);
+    mode.env("STRIPE_MODE", "both");
+    assert!(complaint(mode, 1).contains("STRIPE_MODE"));
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use packline::payments::{Mode, RefundState};
 use packline::server::openapi;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -142,6 +143,18 @@ fn what_orders_say_of_payments_is_described_as_payments_have_it() {
     for status in ["402", "409", "429", "503"] {
         assert_eq!(name_of(&body("~1pay", &format!("post/responses/{status}"))), Some("Failed"), "{status}");
     }
+}
+
+#[test]
+fn words_are_described_as_they_are_written() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    let schemas = &document["components"]["schemas"];
+
+    let texts = |values: &[&str]| serde_json::to_value(values).unwrap();
+    let modes: Vec<&str> = Mode::ALL.iter().map(|mode| mode.as_str()).collect();
+    let states: Vec<&str> = RefundState::ALL.iter().map(|state| state.as_str()).collect();
+    assert_eq!(schemas["Mode"]["enum"], texts(&modes));
+    assert_eq!(schemas["RefundState"]["enum"], texts(&states));
 }
 
 /// Parts of bodies that may be anything: none but those that are named here with a reason.

@@ -229,3 +229,22 @@ fn it_is_plain_who_bears_a_refund() {
     assert_eq!(of(500, 0, true, true), (0, 500));
     assert_eq!(of(500, 0, true, false), (0, 500));
 }
+
+#[test]
+fn a_call_is_looked_for_only_when_no_try_of_it_can_be_under_way() {
+    let confirmation = call(confirm("pm_1"), CallState::Open);
+    let refund = call(Ask::Refund { request: Uuid::nil() }, CallState::Open);
+    let reused = StoredCall { code: Some(KEY_REUSED.to_owned()), ..refund.clone() };
+    for (call, minutes, expected) in [
+        (&confirmation, 10, Way::Ask),
+        (&confirmation, 12, Way::Wait),
+        (&confirmation, 14, Way::Look),
+        (&refund, 23 * 60, Way::Ask),
+        (&refund, 23 * 60 + 2, Way::Wait),
+        (&refund, 23 * 60 + 4, Way::Look),
+        (&reused, 1, Way::Look),
+    ] {
+        let way = way(call, call.opened_at + Duration::minutes(minutes));
+        assert_eq!(way, expected, "{:?} after {minutes} minutes", call.ask);
+    }
+}

@@ -16,8 +16,8 @@ use futures_util::FutureExt;
 use story::Story;
 
 /// Stories of a normal run.
-const CASES: u64 = 14;
-const STEPS: usize = 30;
+const CASES: u64 = 10;
+const STEPS: usize = 40;
 
 #[expect(clippy::disallowed_methods, reason = "the tests' own settings; the service's are not read here")]
 fn setting(name: &str) -> Option<u64> {

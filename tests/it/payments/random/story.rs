@@ -222,6 +222,14 @@ impl Story {
         let sent = self.dispatch.sent.lock().unwrap().clone();
         for id in &ids {
             self.compare(id, sent.iter().filter(|(order, _)| order == id).count()).await;
+            let end: (String, String, i64, i64) = sqlx::query_as(
+                "select payment_status, fulfilment_status, amount_paid, amount_refunded from orders where id = $1::uuid",
+            )
+            .bind(id)
+            .fetch_one(&self.shop.app.pool)
+            .await
+            .unwrap();
+            println!("{end:?}");
         }
         assert_eq!(*self.dispatch.wrong.lock().unwrap(), Vec::<String>::new());
         let failed: Vec<(String, String, Option<String>)> =
