@@ -203,6 +203,7 @@ pub fn on_refund(event: &Event<'_>) -> Read {
         source: request.to_string(),
         reason: "a refund was asked for".to_owned(),
         ended: Some(format!("Stripe has it: {}", refund.status.as_deref().unwrap_or("made"))),
+        is_final: false,
     });
     let told = vec![told(&refund)?];
     Ok(OrderEvent { told, ..read(event, refs, &refund.metadata, News { money, hold, ..News::default() }) })
@@ -220,14 +221,17 @@ pub fn on_dispute(event: &Event<'_>) -> Read {
     };
     // A lost dispute never lets go: the money is gone. charge_refunded is how old API versions end one by refund.
     let ended = matches!(dispute.status.as_str(), "won" | "warning_closed" | "prevented" | "charge_refunded");
+    let is_lost = dispute.status == "lost";
     let hold = HoldNews {
         kind: HoldKind::Dispute,
         source: dispute.key().to_owned(),
         reason: format!(
-            "{} is disputed: {}",
+            "{} {}: {}",
             Money { amount: dispute.amount, currency },
+            if is_lost { "was disputed, and the dispute is lost" } else { "is disputed" },
             dispute.reason.as_deref().unwrap_or("no reason given")
         ),
+        is_final: is_lost,
         ended: ended.then(|| format!("the dispute ended: {}", dispute.status)),
     };
     let refs = reference(RefKind::PaymentIntent, dispute.payment_intent.as_ref())

@@ -245,6 +245,7 @@ impl Batch {
                 source: WHOLE_ORDER.to_owned(),
                 reason: format!("order {keeper} is the same purchase: Stripe links their payments"),
                 ended: None,
+                is_final: false,
             };
             self.step(order_id, &News { hold: Some(hold), ..News::default() }, cause);
         }

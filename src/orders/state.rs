@@ -118,6 +118,8 @@ pub struct HoldNews {
     pub reason: String,
     /// Why it ended, if it did.
     pub ended: Option<String>,
+    /// Whether its reason is the last word: it replaces one that was given before.
+    pub is_final: bool,
 }
 
 /// What a paid invoice says the purchase was.
@@ -314,6 +316,12 @@ impl OrderFacts {
                 let released = Move { axis: Axis::Hold, from, to: None, reason: Some(because.clone()) };
                 (HoldState::Released { reason, because: because.clone(), by: None }, released)
             }
+            (Some(HoldState::Open { reason }), None) if news.is_final && *reason != news.reason => {
+                let kind = Some(news.kind.as_str());
+                let stays =
+                    Move { axis: Axis::Hold, from: kind, to: kind, reason: Some(news.reason.clone()) };
+                (HoldState::Open { reason: news.reason.clone() }, stays)
+            }
             (Some(_), _) => return None,
         };
         self.holds.insert(key, state);
@@ -359,7 +367,10 @@ impl OrderFacts {
             Some((hint, _)) if *hint < after.payment => {
                 format!("late news: {hint}, but the order is {}", after.payment)
             }
-            _ if after.money.len() > self.money.len() => "the money was noted; it moved nothing".to_owned(),
+            _ if after.money.len() > self.money.len() => {
+                let noted = after.money.difference(&self.money).map(MoneyFact::to_string);
+                format!("noted: {}; it moved nothing", noted.collect::<Vec<_>>().join(", "))
+            }
             _ => "it tells nothing new".to_owned(),
         }
     }

@@ -118,10 +118,16 @@ impl LockedOrder {
         let mut news = News::default();
         match step {
             Step::Hold { kind, source, reason } => {
-                news.hold = Some(HoldNews { kind, source, reason, ended: None });
+                news.hold = Some(HoldNews { kind, source, reason, ended: None, is_final: false });
             }
             Step::EndHold { kind, source, because } => {
-                news.hold = Some(HoldNews { kind, source, reason: because.clone(), ended: Some(because) });
+                news.hold = Some(HoldNews {
+                    kind,
+                    source,
+                    reason: because.clone(),
+                    ended: Some(because),
+                    is_final: false,
+                });
             }
             Step::CallOff { reason } => news.hint = Some((PaymentStatus::Cancelled, Some(reason))),
             Step::AskFor(amount) => self.facts.to_capture = amount,

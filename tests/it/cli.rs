@@ -475,3 +475,37 @@ async fn accounts_are_shown_whatever_else_is_set_wrong() {
     mode.env("STRIPE_MODE", "both");
     assert!(complaint(mode, 1).contains("STRIPE_MODE"));
 }
+
+#[tokio::test]
+async fn a_dispute_is_explained_from_its_first_word_to_its_last() {
+    let app = TestApp::start().await;
+    for (number, intent, id, ends) in
+        [("A-1", "pi_1", "du_1", ["closed", "lost"]), ("A-2", "pi_2", "du_2", ["funds_reinstated", "won"])]
+    {
+        app.place_order(&order(json!({ "number": number, "payment_intent": intent }))).await;
+        let events = [
+            intent_succeeded(intent),
+            dispute("created", id, intent, "needs_response"),
+            dispute("funds_withdrawn", id, intent, "needs_response"),
+            dispute(ends[0], id, intent, ends[1]),
+        ];
+        app.deliver(&events).await;
+    }
+
+    let lost = printed(on(&app.database, &["orders", "show", "A-1"]));
+    let won = printed(on(&app.database, &["orders", "show", "A-2"]));
+
+    for text in [
+        "held for    dispute",
+        "20.00 USD is disputed: fraudulent",
+        "noted: dispute_withdrawn 20.00 USD (du_1); it moved nothing",
+        "stays dispute",
+        "20.00 USD was disputed, and the dispute is lost: fraudulent",
+        "dispute_lost",
+    ] {
+        assert!(lost.contains(text), "{text}: {lost}");
+    }
+    for text in ["held for    -", "the dispute ended: won", "dispute_withdrawn", "dispute_reinstated"] {
+        assert!(won.contains(text), "{text}: {won}");
+    }
+}

@@ -217,6 +217,7 @@ pub(super) async fn same_purchase(
         source: WHOLE_ORDER.to_owned(),
         reason: format!("order {number} of the same customer, amount and time may be the same purchase"),
         ended: None,
+        is_final: false,
     }))
 }
 
@@ -287,7 +288,13 @@ impl Awaited<'_> {
                 format!("it pays {invoice}, perhaps in part, which was not heard to be paid")
             }
         };
-        HoldNews { kind: HoldKind::UnknownOrder, source: WHOLE_ORDER.to_owned(), reason, ended: None }
+        HoldNews {
+            kind: HoldKind::UnknownOrder,
+            source: WHOLE_ORDER.to_owned(),
+            reason,
+            ended: None,
+            is_final: false,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::{HoldState, OrderFacts, WHOLE_ORDER};
 use crate::money::{Currency, Money};
@@ -70,6 +71,13 @@ pub struct MoneyFact {
     pub amount: i64,
     /// Of the amount.
     pub currency: Currency,
+}
+
+impl fmt::Display for MoneyFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, stripe_id, amount, currency } = self;
+        write!(f, "{} {} ({stripe_id})", kind.as_str(), Money { amount: *amount, currency: *currency })
+    }
 }
 
 impl OrderFacts {

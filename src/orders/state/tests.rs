@@ -70,6 +70,7 @@ fn dispute(id: &str, ended: Option<&str>) -> News {
         source: id.to_owned(),
         reason: "disputed".to_owned(),
         ended: ended.map(str::to_owned),
+        is_final: false,
     };
     News { hold: Some(hold), ..News::default() }
 }
@@ -157,7 +158,7 @@ fn why_an_event_moved_nothing_is_said() {
 
     assert_eq!(why(&hint(PaymentStatus::PaymentFailed)), "late news: payment_failed, but the order is paid");
     assert_eq!(why(&captured("pi_1", ASKED)), "it tells nothing new");
-    assert_eq!(why(&invoice_paid(ASKED)), "the money was noted; it moved nothing");
+    assert_eq!(why(&invoice_paid(ASKED)), "noted: invoice_paid 20.00 USD (in_1); it moved nothing");
 }
 
 #[test]
