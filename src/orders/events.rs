@@ -202,7 +202,7 @@ pub fn on_refund(event: &Event<'_>) -> Read {
         kind: HoldKind::Refund,
         source: request.to_string(),
         reason: "a refund was asked for".to_owned(),
-        ended: Some(format!("Stripe has it: {}", refund.status.as_deref().unwrap_or("made"))),
+        ended: Some("Stripe has told of it".to_owned()),
         is_final: false,
     });
     let told = vec![told(&refund)?];
