@@ -24,6 +24,8 @@ enum Plan {
     /// It is done.
     Done,
     Run(Uuid),
+    /// Its event has told that this call was done, and its answer was lost: it is asked for first.
+    Settle(Uuid),
     /// The intent is not there yet: its making goes first.
     Make,
 }
@@ -49,9 +51,15 @@ impl Payments {
         amount: Option<i64>,
     ) -> Result<Progress, ApiError> {
         self.stripe()?;
-        match self.plan_capture(key, order_id, amount).await? {
+        let mut plan = self.plan_capture(key, order_id, amount).await?;
+        if let Plan::Settle(call) = plan {
+            self.run(call).await?;
+            plan = self.plan_capture(key, order_id, amount).await?;
+        }
+        match plan {
             Plan::Done | Plan::Make => Ok(Progress::Done),
             Plan::Run(call) => progress(&self.run(call).await?, "captured"),
+            Plan::Settle(_) => Err(take::in_progress()),
         }
     }
 
@@ -68,6 +76,9 @@ impl Payments {
         let of_amount =
             |call: &&StoredCall| matches!(call.ask, Ask::Capture { amount, .. } if amount == wanted);
         if let Some(open) = calls.iter().find(|call| call.is_open()) {
+            if is_settled_by_event(open, &order) {
+                return Ok(Plan::Settle(open.id));
+            }
             return Some(open).filter(of_amount).map(|open| Plan::Run(open.id)).ok_or_else(take::in_progress);
         }
         let captured = calls
@@ -123,9 +134,15 @@ impl Payments {
                 return made.map(|_| Progress::UnderWay);
             }
         }
-        match self.plan_cancel(key, order_id, reason).await? {
+        let mut plan = self.plan_cancel(key, order_id, reason.clone()).await?;
+        if let Plan::Settle(call) = plan {
+            self.run(call).await?;
+            plan = self.plan_cancel(key, order_id, reason).await?;
+        }
+        match plan {
             Plan::Done | Plan::Make => Ok(Progress::Done),
             Plan::Run(call) => progress(&self.run(call).await?, "called off"),
+            Plan::Settle(_) => Err(take::in_progress()),
         }
     }
 
@@ -155,6 +172,7 @@ impl Payments {
                     store::close_call(&mut tx, open.id, CallState::NotDone, &closing, now).await?;
                 }
                 Ask::Create => return Ok(Plan::Make),
+                _ if is_settled_by_event(&open, &order) => return Ok(Plan::Settle(open.id)),
                 _ => return Err(take::in_progress()),
             }
         }
@@ -200,6 +218,11 @@ async fn fee_on(
     let fee = payment.commission.fee(captured);
     store::set_application_fee(conn, payment.order_id, fee, now).await?;
     Ok(Some(fee))
+}
+
+/// Whether an open call is a try to pay that has surely succeeded: its event was there before its answer.
+fn is_settled_by_event(open: &StoredCall, order: &LockedOrder) -> bool {
+    order.payment_status() == PaymentStatus::Authorised && open.ask.operation() == Operation::Confirm
 }
 
 fn progress(call: &StoredCall, done: &str) -> Result<Progress, ApiError> {

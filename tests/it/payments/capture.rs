@@ -33,6 +33,28 @@ async fn what_is_authorised_is_paid_when_it_is_captured() {
 }
 
 #[tokio::test]
+async fn what_is_authorised_is_captured_or_called_off_though_its_answer_was_lost() {
+    let shop = Shop::open().await;
+    for (what, end) in [("capture", "paid"), ("cancel", "cancelled")] {
+        let placed = shop.place_for_server(json!({ "capture": "manual" })).await;
+        shop.fault("lost", "/v1/payment_intents", 3);
+        shop.pay_with(&placed, "visa").await;
+        shop.deliver().await;
+        let heard = shop.order(&placed).await;
+
+        let (status, answer) = shop.act(&placed, what, json!({})).await;
+        shop.deliver().await;
+
+        assert_eq!(
+            (&heard["payment_status"], &heard["payment"]["open_call"]["operation"]),
+            (&json!("authorised"), &json!("confirm"))
+        );
+        assert_eq!(status, StatusCode::OK, "{what}: {answer}");
+        assert_eq!(shop.order(&placed).await["payment_status"], end);
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_was_asked_for_pays_the_order() {
     let shop = Shop::open().await;
     let placed = authorised(&shop).await;
