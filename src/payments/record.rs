@@ -287,6 +287,13 @@ fn judge_refusal(ask: &Ask, refusal: &Refusal) -> Verdict {
         Ask::Cancel { .. } => status == Some("canceled"),
         Ask::Refund { .. } => false,
     };
+    // A step that failed leaves nothing to confirm: the intent says what went wrong.
+    if let (Ask::ConfirmAgain, false, Some(intent)) = (ask, refusal.is_card_error(), &refusal.payment_intent)
+        && intent.status == "requires_payment_method"
+        && intent.last_payment_error.is_some()
+    {
+        return judge_intent(ask, intent);
+    }
     let (code, decline_code) = (refusal.code.as_deref(), refusal.decline_code.as_deref());
     let shown = state::shown(refusal.is_card_error(), code, decline_code, refusal.message.as_deref());
     let is_declined = matches!(ask, Ask::Create) && refusal.is_card_error();

@@ -188,6 +188,11 @@ pub(super) fn shown(
         let generic = Shown::new("card_declined", "Your card was declined.");
         return Shown { decline_code: Some("generic_decline".to_owned()), ..generic };
     }
+    // Stripe's own words on it are for developers.
+    if code == Some("payment_intent_authentication_failure") {
+        let message = "Your bank could not confirm that it is you. Please try again or use another card.";
+        return Shown::new("payment_intent_authentication_failure", message);
+    }
     match message {
         Some(message) if is_card_error => Shown {
             message: message.to_owned(),
@@ -195,11 +200,6 @@ pub(super) fn shown(
             decline_code: decline_code.map(str::to_owned),
         },
         _ if is_card_error => Shown::new("card_declined", "Your card was declined."),
-        // Stripe's own words on it are for developers.
-        _ if code == Some("payment_intent_authentication_failure") => Shown::new(
-            "payment_intent_authentication_failure",
-            "Your bank could not confirm that it is you. Please try again or use another card.",
-        ),
         _ => Shown::new(
             "payment_failed",
             "The payment could not be made. Please try another card, or contact the shop.",
