@@ -58,12 +58,10 @@ impl Payments {
                 | PaymentStatus::Authorised
         );
         let has_failed = order.payment_status == PaymentStatus::PaymentFailed;
-        // A delayed debit that failed was processing before, and Stripe's answers tell no more of it.
-        let is_over = has_failed && payment.intent_status.as_deref() == Some("processing");
-        let is_awaiting_event = is_taken && !is_settled && !is_over;
+        let is_awaiting_event = is_taken && !is_settled;
         let refused = calls.first().filter(|call| call.state == CallState::Refused || call.shown.is_some());
         let refused = refused.and_then(|call| call.shown.clone());
-        // Where the browser confirms, only the event tells why it failed.
+        // Only an event tells why it failed where the browser confirms, or a debit failed days later.
         let error = refused.or(payment.declined.filter(|_| has_failed));
         Ok(CheckoutState {
             order_id,

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::payment::RefundState;
-use super::state;
-use super::store::{self, RefundOfStripe};
+use super::state::Failure;
+use super::store::{self, HeardIntent, RefundOfStripe};
 use crate::orders::events::{OrderEvent, Told};
 use crate::orders::{Cause, Consequence, HoldKind, LockedOrder, Step};
 
@@ -20,19 +20,12 @@ pub async fn hear(
     events: &[(Uuid, &OrderEvent)],
     now: OffsetDateTime,
 ) -> sqlx::Result<Vec<(Uuid, Consequence, Cause)>> {
+    store::hear_intents(conn, &intents(events, now), now).await?;
     let mut consequences = Vec::new();
     for (order, event) in events {
         for told in &event.told {
             let counted = match told {
-                Told::Intent { id, status, failure } => {
-                    store::hear_intents(conn, &[(*order, id.as_str(), status.as_str())], now).await?;
-                    if let Some(failure) = failure {
-                        let shown = state::shown_of(failure);
-                        store::hear_decline(conn, *order, id, &shown, event.created_at.unwrap_or(now))
-                            .await?;
-                    }
-                    None
-                }
+                Told::Intent { .. } => None,
                 Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
                 Told::ChargeRefunded { key } => store::find_refund_by_key(conn, *order, key).await?,
             };
@@ -43,6 +36,18 @@ pub async fn hear(
         }
     }
     Ok(consequences)
+}
+
+/// What events tell of intents.
+fn intents<'e>(events: &[(Uuid, &'e OrderEvent)], now: OffsetDateTime) -> Vec<HeardIntent<'e>> {
+    let all =
+        events.iter().flat_map(|(order, event)| event.told.iter().map(move |told| (*order, *event, told)));
+    all.filter_map(|(order_id, event, told)| {
+        let Told::Intent { id, status, failure } = told else { return None };
+        let failure = failure.as_deref().map(Failure::of);
+        Some(HeardIntent { order_id, id, status, failure, at: event.created_at.unwrap_or(now) })
+    })
+    .collect()
 }
 
 /// Once a refund's money is counted, by whatever event, the refund itself holds nothing up any more.

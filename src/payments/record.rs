@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::payment::{Ask, CallState, RefundState, Shown, StoredCall};
-use super::state::{self, Ended, KEY_REUSED};
+use super::state::{self, Ended, Failure, KEY_REUSED};
 use super::store::{self, Closing, IntentNews};
 use super::{Payments, hear};
 use crate::orders::{Cause, HoldKind, LockedOrder, Ref, RefKind, SettleError, Step};
@@ -255,14 +255,8 @@ fn judge_intent(ask: &Ask, intent: &PaymentIntent) -> Verdict {
     match error.filter(|_| is_try && intent.status == "requires_payment_method") {
         None => Verdict::done(),
         Some(error) => {
-            let code = error.decline_code.as_deref().or(error.code.as_deref());
-            let reason = error.message.clone().unwrap_or_else(|| "the payment failed".to_owned());
-            Verdict {
-                ended: Ended::Refused,
-                reason: Some(reason),
-                code: code.map(str::to_owned),
-                shown: Some(state::shown_of(error)),
-            }
+            let Failure { problem, code, shown } = Failure::of(error);
+            Verdict { ended: Ended::Refused, reason: Some(problem), code, shown: Some(shown) }
         }
     }
 }

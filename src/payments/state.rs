@@ -207,10 +207,28 @@ pub(super) fn shown(
     }
 }
 
-/// The same of the error that an intent or its event tells.
-pub(super) fn shown_of(error: &PaymentError) -> Shown {
-    let is_card_error = error.kind.as_deref() == Some("card_error");
-    shown(is_card_error, error.code.as_deref(), error.decline_code.as_deref(), error.message.as_deref())
+/// Why a try to pay failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// For the merchant.
+    pub problem: String,
+    /// Stripe's code for it, the bank's if there is one.
+    pub code: Option<String>,
+    /// What of it the customer may be told.
+    pub shown: Shown,
+}
+
+impl Failure {
+    /// Of the error that an intent or its event tells.
+    pub(super) fn of(error: &PaymentError) -> Self {
+        let is_card_error = error.kind.as_deref() == Some("card_error");
+        let (code, decline_code) = (error.code.as_deref(), error.decline_code.as_deref());
+        Self {
+            problem: error.message.clone().unwrap_or_else(|| "the payment failed".to_owned()),
+            code: decline_code.or(code).map(str::to_owned),
+            shown: shown(is_card_error, code, decline_code, error.message.as_deref()),
+        }
+    }
 }
 
 /// How one try of a call ended.

@@ -1,6 +1,7 @@
 //! All SQL of payments. The caller owns the transaction.
 
 mod calls;
+mod heard;
 mod refunds;
 
 use std::str::FromStr;
@@ -14,6 +15,7 @@ pub(super) use calls::{
     Closing, begin_try, close_call, count_clear_try, insert_call, list_calls, load_call, lock_call,
     note_call, take_due,
 };
+pub(super) use heard::{HeardIntent, hear_intents};
 pub(super) use refunds::{
     NewRefundRequest, RefundOfStripe, add_refunded_pieces, find_call_of_refund, find_refund,
     find_refund_by_key, insert_refund, insert_refund_of_stripe, list_refunds, load_refund, mark_refund,
@@ -160,80 +162,7 @@ pub(super) async fn update_intent(
     Ok(done.rows_affected() == 1)
 }
 
-/// How far an intent is, for events, which can be late.
-const FAR: [&str; 7] = [
-    "requires_payment_method",
-    "requires_confirmation",
-    "requires_action",
-    "processing",
-    "requires_capture",
-    "canceled",
-    "succeeded",
-];
-
-/// Keeps what events tell of intents, for the orders that they belong to. An event can be late: it never takes a status
-/// back that is further on its way.
-pub(super) async fn hear_intents(
-    conn: &mut PgConnection,
-    heard: &[(Uuid, &str, &str)],
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    let orders: Vec<Uuid> = heard.iter().map(|(order, ..)| *order).collect();
-    let intents: Vec<&str> = heard.iter().map(|(_, intent, _)| *intent).collect();
-    let statuses: Vec<&str> = heard.iter().map(|(.., status)| *status).collect();
-    sqlx::query!(
-        "
-        update order_payments as payments set
-          payment_intent = heard.intent,
-          intent_status = case
-            when coalesce(array_position($5, heard.status), 1) > coalesce(array_position($5, payments.intent_status), 0)
-            then heard.status
-            else payments.intent_status
-          end,
-          updated_at = $4
-        from unnest($1::uuid[], $2::text[], $3::text[]) as heard (order_id, intent, status)
-        where payments.order_id = heard.order_id
-          and (payments.payment_intent is null or payments.payment_intent = heard.intent)
-        ",
-        &orders,
-        &intents as &[&str],
-        &statuses as &[&str],
-        now,
-        &FAR.map(str::to_owned),
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Keeps what an event tells of a failure, in so far as it may be shown. `at` is Stripe's time of the event.
-pub(super) async fn hear_decline(
-    conn: &mut PgConnection,
-    order_id: Uuid,
-    intent: &str,
-    shown: &Shown,
-    at: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "
-        update order_payments set
-          declined = $3,
-          declined_at = $4
-        where order_id = $1
-          and payment_intent = $2
-          and (declined_at is null or declined_at <= $4)
-        ",
-        order_id,
-        intent,
-        Json(shown) as Json<&Shown>,
-        at,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Keeps why the last try failed, or nothing after a success.
+/// Keeps why the last try failed, or nothing after a success. What an event told of an earlier try is over then.
 pub(super) async fn note_problem(
     conn: &mut PgConnection,
     order_id: Uuid,
@@ -241,7 +170,15 @@ pub(super) async fn note_problem(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update order_payments set problem = $2, problem_code = $3, updated_at = $4 where order_id = $1",
+        "
+        update order_payments set
+          problem = $2,
+          problem_code = $3,
+          declined = null,
+          declined_at = null,
+          updated_at = $4
+        where order_id = $1
+        ",
         order_id,
         problem.map(|(text, _)| text),
         problem.and_then(|(_, code)| code),

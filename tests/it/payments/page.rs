@@ -1,5 +1,6 @@
 //! The page that pays: how it is served, and what its order's state tells a customer.
 
+use packline::fake_stripe::Outcome;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -119,4 +120,43 @@ async fn a_debit_that_failed_after_all_can_be_paid_another_way() {
     );
     assert!(failed["error"]["message"].as_str().is_some(), "{failed}");
     assert!(failed["client_secret"].is_string(), "there is something to pay");
+    let payment = &shop.order(&placed).await["payment"];
+    assert_eq!(payment["intent_status"], "requires_payment_method", "the merchant is told too");
+    assert_eq!(payment["problem"], failed["error"]["message"]);
+}
+
+#[tokio::test]
+async fn a_step_that_failed_is_told_though_the_customer_never_comes_back() {
+    let shop = Shop::open().await;
+    let placed = shop.place_for_server(json!({})).await;
+    shop.pay_with(&placed, "authenticationRequired").await;
+    shop.authenticate(&placed, Outcome::Failed);
+    let mut events = shop.events();
+    events.reverse();
+
+    shop.app.deliver(&events[..1]).await;
+    shop.app.deliver(&events[1..]).await;
+
+    let payment = &shop.order(&placed).await["payment"];
+    assert_eq!(
+        (&payment["intent_status"], &payment["problem_code"]),
+        (&json!("requires_payment_method"), &json!("payment_intent_authentication_failure"))
+    );
+    let page = shop.state(&placed).await;
+    assert_eq!(page["error"]["code"], "payment_intent_authentication_failure", "{page}");
+}
+
+#[tokio::test]
+async fn late_news_of_an_earlier_try_is_not_news_of_the_next() {
+    let shop = Shop::open().await;
+    let placed = shop.place_for_server(json!({})).await;
+    shop.pay_with(&placed, "chargeDeclined").await;
+    shop.app.clock.advance(std::time::Duration::from_secs(10));
+    let (_, asked) = shop.pay_with(&placed, "authenticationRequired").await;
+
+    shop.deliver().await;
+
+    assert_eq!(asked["requires_action"], true, "{asked}");
+    let payment = &shop.order(&placed).await["payment"];
+    assert_eq!((&payment["intent_status"], &payment["problem"]), (&json!("requires_action"), &Value::Null));
 }
