@@ -163,3 +163,34 @@ async fn a_name_that_is_in_use_connects_no_second_account() {
     assert_eq!(page.status(), StatusCode::CONFLICT, "another account is in use under that name");
     assert!(page.text().await.unwrap().contains("Not connected"));
 }
+
+#[tokio::test]
+async fn a_code_that_was_not_exchanged_leaves_its_reason_and_the_invitation_open() {
+    let shop = Shop::start_impatient().await;
+    let faults =
+        ["429", "500", "500_done", "409", "lock_timeout", "garbage", "hang", "slow", "lost", "dropped"];
+    for fault in faults {
+        let invitation = invite(&shop, fault).await;
+        let journey = Journey::begin(&shop, &invitation).await;
+        let back = journey.decide(&shop, "accept").await;
+        shop.fault("/oauth/token", fault).await;
+
+        let page = shop.visit(&back, Some(&journey.cookie)).await.status();
+        let query = "select outcome, reason from connect_grants where reference = $1";
+        let (outcome, reason): (String, Option<String>) =
+            sqlx::query_as(query).bind(fault).fetch_one(&shop.app.pool).await.unwrap();
+        shop.stripe.clear_faults();
+        if page != StatusCode::OK {
+            assert_eq!((page, outcome.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unknown"), "{fault}");
+            assert!(reason.is_some_and(|reason| !reason.is_empty()), "{fault} says why");
+            let journey = Journey::begin(&shop, &invitation).await;
+            let back = journey.decide(&shop, "accept").await;
+            assert_eq!(shop.visit(&back, Some(&journey.cookie)).await.status(), StatusCode::OK, "{fault}");
+        }
+
+        let list: Value =
+            shop.app.get(&format!("/v1/connect/accounts?reference={fault}")).await.json().await.unwrap();
+        assert_eq!(list["data"].as_array().unwrap().len(), 1, "{fault}: {list}");
+        assert_eq!(list["data"][0]["state"], "connected", "{fault}");
+    }
+}

@@ -1,5 +1,7 @@
 //! A platform whose Stripe is the local one: with an owner of accounts who has a browser.
 
+use std::time::Duration;
+
 use packline::clock::Clock;
 use packline::config::{Secret, StripeConfig};
 use packline::connect::Platform;
@@ -20,11 +22,25 @@ pub struct Shop {
 
 impl Shop {
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// One that waits for no answer long.
+    pub async fn start_impatient() -> Self {
+        Self::start_with(|config| {
+            config.timeout = Duration::from_millis(400);
+            config.retry_base = Duration::from_millis(5);
+        })
+        .await
+    }
+
+    async fn start_with(configure: impl FnOnce(&mut StripeConfig)) -> Self {
         let stripe = FakeStripe::start(Options::new(Clock::manual())).unwrap();
         let mut config =
             StripeConfig::new(Secret::new("sk_test_connect"), stripe.base().parse().unwrap()).unwrap();
         config.connect_client_id = Some("ca_test".to_owned());
         config.calls_per_second = 1_000;
+        configure(&mut config);
         let app = TestApp::start_calling(config.clone()).await;
         let url = format!("{}/webhooks/stripe/connect", app.base);
         let endpoint = Endpoint { connect: true, secret: CONNECT_SECRET.to_owned(), ..Endpoint::to(url) };

@@ -42,6 +42,12 @@ async fn each_way_to_fail_has_its_attempts_and_its_outcome() {
         ("a missing object", error(404, invalid, Some("resource_missing")), 1, "refused 404"),
         ("a conflict", error(409, invalid, None), 3, "unknown: InProgress"),
         ("a key in use", error(409, invalid, Some("idempotency_key_in_use")), 3, "unknown: InProgress"),
+        (
+            "a key in use, in other words",
+            error(409, "idempotency_error", Some("idempotency_key_in_use")),
+            3,
+            "unknown: InProgress",
+        ),
         ("a conflict not to be repeated", says(409, "false", "x"), 1, "unknown: InProgress"),
         ("a key used for something else", error(400, "idempotency_error", None), 1, "unknown: KeyReused"),
         ("too many calls", error(429, "rate_limit_error", Some("rate_limit")), 1, "not done: Busy"),
