@@ -14,6 +14,8 @@ mod crashes;
 mod fake_delivery;
 mod fake_stripe;
 mod fixtures;
+#[cfg(feature = "fake-stripe")]
+mod flows;
 mod fulfilment;
 mod limits;
 mod openapi;

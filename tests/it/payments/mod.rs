@@ -13,6 +13,6 @@ mod place;
 mod random;
 mod refund;
 mod refund_by_line;
-mod shop;
+pub mod shop;
 
 pub use shop::Shop;

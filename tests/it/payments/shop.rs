@@ -31,7 +31,13 @@ impl Shop {
 
     /// A shop whose own pages, at these origins, pay.
     pub async fn open_for(origins: Vec<String>) -> Self {
-        let (clock, stripe, config, told) = stripe(Duration::from_millis(1500));
+        Self::open_with(origins, |_| ()).await
+    }
+
+    /// A shop that calls Stripe in a way of its own.
+    pub async fn open_with(origins: Vec<String>, configure: impl FnOnce(&mut StripeConfig)) -> Self {
+        let (clock, stripe, mut config, told) = stripe(Duration::from_millis(1500));
+        configure(&mut config);
         let app = TestApp::start_with_stripe(clock, config.clone(), origins).await;
         let resumer = resumer(&app, &config);
         Self { app, stripe, config, resumer, told }
@@ -151,6 +157,11 @@ impl Shop {
     pub async fn complete_account(&self, account: &str) {
         self.stripe.complete_account(account).unwrap();
         self.deliver().await;
+        self.look_at_accounts().await;
+    }
+
+    /// Looks at the accounts of which something was heard.
+    pub async fn look_at_accounts(&self) {
         let (pool, clock) = (self.app.pool.clone(), self.app.clock.clone());
         let nowhere = self.config.connect_base.clone();
         let stripe = Some((Client::new(&self.config).unwrap(), self.config.clone()));
