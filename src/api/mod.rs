@@ -1,4 +1,4 @@
-//! What every route of the JSON API shares: API keys, the error format, JSON bodies, idempotency.
+//! What every route of the JSON API shares: API keys, the error format, JSON bodies, idempotency, pages of lists.
 
 mod body;
 mod error;
@@ -6,6 +6,7 @@ mod faults;
 mod idempotency;
 mod json;
 mod key;
+mod paging;
 mod store;
 
 pub use body::read_body;
@@ -14,3 +15,4 @@ pub use faults::{BodyFaults, ChangeFaults, CommonFaults, NamedFaults, QueryFault
 pub use idempotency::{Answer, Claim, IdempotencyKey};
 pub use json::read_json;
 pub use key::{ApiKey, NewKey, create_key};
+pub use paging::{Paging, cursor, read_query};

@@ -2,12 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
-use uuid::Uuid;
 
 use super::account::{Account, AccountState};
 use super::check::{CreateAccount, StartOauth};
@@ -19,11 +15,9 @@ use super::store::{self, AccountFilter, NewToken, Purpose};
 use super::token::{Token, hash};
 use crate::api::{
     ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
-    NamedFaults, QueryFaults, method_not_allowed, read_body, read_json,
+    NamedFaults, Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
 };
 
-const DEFAULT_PAGE: i64 = 20;
-const LARGEST_PAGE: i64 = 100;
 /// How long the page that an owner comes back to can send on.
 const BUTTON_LIFE: time::Duration = time::Duration::hours(1);
 
@@ -182,23 +176,18 @@ async fn list_accounts(
     request: HttpRequest,
     platform: web::Data<Platform>,
 ) -> Result<web::Json<AccountPage>, ApiError> {
-    let query = web::Query::<ListQuery>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("bad_query", format!("the query cannot be read: {error}")))?;
-    let mut filter = query.0.check().map_err(ApiError::invalid)?;
-    let limit = usize::try_from(filter.limit).unwrap_or_default();
-    filter.limit += 1;
+    let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
 
     let mut conn = platform.pool.acquire().await?;
     let mut ids = store::list_accounts(&mut conn, platform.livemode, &filter).await?;
-    let has_more = ids.len() > limit;
-    ids.truncate(limit);
+    let has_more = page.cut(&mut ids);
     let data = store::load_accounts(&mut conn, &ids).await?;
     let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
     Ok(web::Json(AccountPage { data, next_cursor }))
 }
 
 impl ListQuery {
-    fn check(self) -> Result<AccountFilter, Vec<FieldError>> {
+    fn check(self) -> Result<(AccountFilter, Paging), Vec<FieldError>> {
         let mut faults = Vec::new();
         let states: Vec<&str> = AccountState::ALL.iter().map(|state| state.as_str()).collect();
         if self.state.as_deref().is_some_and(|state| !states.contains(&state)) {
@@ -207,37 +196,18 @@ impl ListQuery {
         if self.reference.as_deref().is_some_and(|text| text.contains('\0')) {
             faults.push(FieldError::new("reference", "give the reference of an account"));
         }
-        let limit = self.limit.map_or(Ok(DEFAULT_PAGE), |limit| limit.parse());
-        let limit = limit.ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-        if limit.is_none() {
-            faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
-        }
-        let after = self.cursor.as_deref().map(read_cursor);
-        if after == Some(None) {
-            faults.push(FieldError::new("cursor", "give the next_cursor of an earlier page"));
-        }
+        let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(AccountFilter {
+        let filter = AccountFilter {
             state: self.state,
             reference: self.reference,
-            after: after.flatten(),
-            limit: limit.unwrap_or(DEFAULT_PAGE),
-        })
+            after: page.after,
+            limit: page.rows(),
+        };
+        Ok((filter, page))
     }
-}
-
-fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
-    let micros = created_at.unix_timestamp_nanos() / 1_000;
-    URL_SAFE_NO_PAD.encode(format!("{micros}.{id}"))
-}
-
-fn read_cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (micros, id) = text.split_once('.')?;
-    let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
-    Some((OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?, id.parse().ok()?))
 }
 
 /// The pages of owners' browsers that are not a success.

@@ -1,26 +1,20 @@
 //! `/v1/orders`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, OpenApi, ToSchema};
-use uuid::Uuid;
 
 pub use super::place::WakeWaiting;
 use super::place::{Place, PlaceOrder};
 use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, TakePayment, find, list, load};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, QueryFaults,
-    method_not_allowed, read_body, read_json,
+    ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, Paging, QueryFaults,
+    cursor, method_not_allowed, read_body, read_json, read_query,
 };
 use crate::clock::Clock;
-
-const DEFAULT_PAGE: i64 = 20;
-const LARGEST_PAGE: i64 = 100;
 
 /// These routes, as `/openapi.json` describes them.
 #[derive(OpenApi)]
@@ -135,23 +129,18 @@ async fn list_orders(
     request: HttpRequest,
     pool: web::Data<PgPool>,
 ) -> Result<web::Json<Page>, ApiError> {
-    let query = web::Query::<ListQuery>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("bad_query", format!("the query cannot be read: {error}")))?;
-    let mut filter = query.0.check().map_err(ApiError::invalid)?;
-    let limit = usize::try_from(filter.limit).unwrap_or_default();
-    filter.limit += 1;
+    let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
 
     let mut conn = pool.acquire().await?;
     let mut ids = list(&mut conn, &filter).await?;
-    let has_more = ids.len() > limit;
-    ids.truncate(limit);
+    let has_more = page.cut(&mut ids);
     let data = load(&mut conn, &ids).await?;
     let next_cursor = data.last().filter(|_| has_more).map(|order| cursor(order.created_at, order.id));
     Ok(web::Json(Page { data, next_cursor }))
 }
 
 impl ListQuery {
-    fn check(self) -> Result<ListFilter, Vec<FieldError>> {
+    fn check(self) -> Result<(ListFilter, Paging), Vec<FieldError>> {
         let mut faults = Vec::new();
         let mut one_of = |field: &str, value: &Option<String>, known: Vec<&str>| {
             if value.as_deref().is_some_and(|value| !known.contains(&value)) {
@@ -166,11 +155,6 @@ impl ListQuery {
         let fulfilment = FulfilmentStatus::ALL.iter().map(|status| status.as_str()).collect();
         one_of("fulfilment_status", &self.fulfilment_status, fulfilment);
         one_of("status", &self.status, Order::STATUSES.to_vec());
-        let limit = self.limit.map_or(Ok(DEFAULT_PAGE), |limit| limit.parse());
-        let limit = limit.ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-        if limit.is_none() {
-            faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
-        }
         if self.email.as_deref().is_some_and(|email| email.contains(char::is_control)) {
             faults.push(FieldError::new("email", "give an e-mail address"));
         }
@@ -184,34 +168,20 @@ impl ListQuery {
         };
         let created_from = time("created_from", self.created_from);
         let created_before = time("created_before", self.created_before);
-        let after = self.cursor.as_deref().map(read_cursor);
-        if after == Some(None) {
-            faults.push(FieldError::new("cursor", "give the next_cursor of an earlier page"));
-        }
+        let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(ListFilter {
+        let filter = ListFilter {
             status: self.status,
             payment_status: self.payment_status,
             fulfilment_status: self.fulfilment_status,
             email: self.email,
             created_from,
             created_before,
-            after: after.flatten(),
-            limit: limit.unwrap_or(DEFAULT_PAGE),
-        })
+            after: page.after,
+            limit: page.rows(),
+        };
+        Ok((filter, page))
     }
-}
-
-fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
-    let micros = created_at.unix_timestamp_nanos() / 1_000;
-    URL_SAFE_NO_PAD.encode(format!("{micros}.{id}"))
-}
-
-fn read_cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (micros, id) = text.split_once('.')?;
-    let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
-    Some((OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?, id.parse().ok()?))
 }
