@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::check::StartOauth;
 use super::events::account_key;
 use super::onboard::reference_taken;
-use super::page::{Page, redirect};
+use super::page::{Page, redirect, wanted};
 use super::platform::Platform;
 use super::store::{self, GrantRow, NewToken, Purpose};
 use super::token::{Token, hash};
@@ -264,14 +264,15 @@ impl Platform {
         tracing::info!(account.id = %id, stripe.account = granted.stripe_user_id, "account connected by OAuth");
 
         // What it may do is not in the answer; where the look fails, the worker's comes.
-        let missing = self.look(id).await.ok().and_then(|account| account.missing());
-        let text = match missing {
-            None => "Your Stripe account is connected. You can close this page.".to_owned(),
-            Some(missing) => {
-                format!("Your Stripe account is connected. Stripe still wants to know more ({missing}).")
-            }
+        let wants = self.look(id).await.map(|account| account.facts.requirements).unwrap_or_default();
+        let items = wanted(&wants);
+        let text = match (items.is_empty(), wants.disabled_reason) {
+            (true, None) => "Your Stripe account is connected. You can close this page.",
+            (true, Some(_)) => "Your Stripe account is connected. Stripe is checking it still.",
+            (false, _) => "Your Stripe account is connected. Stripe still wants to know:",
         };
-        Ok(Page::new(StatusCode::OK, "Connected", text).into_response())
+        let page = Page::new(StatusCode::OK, "Connected", text);
+        Ok(Page { items: &items, ..page }.into_response())
     }
 
     async fn taken(&self, grant: &GrantRow, text: &str) -> Result<HttpResponse, ApiError> {

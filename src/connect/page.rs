@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use super::account::Requirements;
+
 /// Nothing is loaded from anywhere, no looks but these, and nobody frames it.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let looks = STANDARD.encode(Sha256::digest(STYLE));
@@ -87,8 +89,19 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-/// What Stripe wants to know, for people: its names go into every field.
-pub(super) fn asked(requirement: &str) -> String {
+/// What Stripe wants to know now, for people, each thing once.
+pub(super) fn wanted(requirements: &Requirements) -> Vec<String> {
+    let mut items = Vec::new();
+    for item in requirements.past_due.iter().chain(&requirements.currently_due).map(|name| asked(name)) {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    items
+}
+
+/// One of Stripe's names, for people: they go into every field.
+fn asked(requirement: &str) -> String {
     let subject = requirement.split('.').next().unwrap_or_default();
     match subject {
         "business_profile" => "what your business does".to_owned(),

@@ -9,7 +9,7 @@ use super::account::{Account, AccountState};
 use super::check::{CreateAccount, StartOauth};
 use super::oauth::{Invitation, Return};
 use super::onboard::{NewConnectedAccount, OnboardingLink};
-use super::page::{Page, asked, redirect};
+use super::page::{Page, redirect, wanted};
 use super::platform::Platform;
 use super::store::{self, AccountFilter, NewToken, Purpose};
 use super::token::{Token, hash};
@@ -305,13 +305,7 @@ async fn come_back(request: HttpRequest, platform: web::Data<Platform>) -> HttpR
             expires_at: now + BUTTON_LIFE,
         };
         store::insert_token(&mut *platform.pool.acquire().await?, &row, now).await?;
-        let wanted = &account.facts.requirements;
-        let mut items: Vec<String> = Vec::new();
-        for item in wanted.past_due.iter().chain(&wanted.currently_due).map(|name| asked(name)) {
-            if !items.contains(&item) {
-                items.push(item);
-            }
-        }
+        let items = wanted(&account.facts.requirements);
         let text = match (items.is_empty(), account.facts.details_submitted) {
             (true, true) => "Stripe is checking what you told. It will write to you if something is missing.",
             (true, false) => "You have not finished yet.",

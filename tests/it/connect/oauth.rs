@@ -79,6 +79,23 @@ async fn an_owner_lets_the_platform_in_and_the_account_can_receive_payments() {
 }
 
 #[tokio::test]
+async fn what_stripe_still_wants_is_said_in_words_once_connected() {
+    let shop = Shop::start().await;
+    let url = format!("{}/v1/accounts", shop.stripe.base());
+    let form = [("type", "express"), ("country", "GB"), ("capabilities[transfers][requested]", "true")];
+    let made = shop.app.client.post(url).bearer_auth("sk_test_connect").form(&form[..]).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let journey = Journey::begin(&shop, &invite(&shop, "driver-7").await).await;
+
+    let back = journey.decide_for(&shop, "accept", made["id"].as_str()).await;
+    let page = shop.visit(&back, Some(&journey.cookie)).await.text().await.unwrap();
+
+    assert!(page.contains("Stripe still wants to know:"), "{page}");
+    assert!(page.contains("<li>the bank account for your money</li>"), "{page}");
+    assert!(!page.contains("external_account"), "Stripe's own names say little to people: {page}");
+}
+
+#[tokio::test]
 async fn a_state_is_good_once_for_the_browser_that_began_and_not_for_ever() {
     let shop = Shop::start().await;
     let journey = Journey::begin(&shop, &invite(&shop, "driver-7").await).await;
