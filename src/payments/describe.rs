@@ -36,7 +36,7 @@ pub struct PaymentReport {
     pub on_behalf_of: bool,
     /// What the commission comes to, on what is asked for or was captured.
     pub application_fee: i64,
-    /// Why the last call to Stripe did not do what it was to do.
+    /// Why the last try to pay failed, or the last call to Stripe did not do what it was to do.
     pub problem: Option<String>,
     /// Stripe's code for that.
     pub problem_code: Option<String>,
