@@ -30,3 +30,4 @@ mod record;
 mod settle;
 mod stripe_client;
 mod support;
+mod wake;
