@@ -33,6 +33,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hold an order: nothing of it is sent, and what is on its way is called back, until you release it
+    Hold {
+        /// Its id, its number, or a Stripe object that stands for it
+        order: String,
+        /// Who says so; kept in the order's history
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        by: String,
+        /// Why; kept in the order's history
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        why: String,
+    },
     /// End an order's hold, after you looked into it: what it was about is thereby accepted, and the order goes on
     Release {
         /// Its id, its number, or a Stripe object that stands for it
@@ -68,6 +79,10 @@ impl Command {
                 let orders = orders::load(&mut conn, &ids).await?;
                 if json { output::json(&orders)? } else { output::print(list(&orders))? }
             }
+            Self::Hold { order, by, why } => {
+                hold(&mut conn, &order, &by, &why).await?;
+                output::print(format!("{order} is held; `packline orders release --hold operator` ends it"))?;
+            }
             Self::Release { order, hold, by, why } => {
                 release(&mut conn, &order, hold.parse()?, &by, &why).await?;
                 output::print(format!("the hold {hold} of {order} is released"))?;
@@ -86,6 +101,16 @@ impl Command {
 async fn find(conn: &mut PgConnection, order: &str) -> anyhow::Result<Uuid> {
     let found = orders::find(conn, order).await?;
     found.with_context(|| format!("no order has the id, number or Stripe object {order:?}"))
+}
+
+async fn hold(conn: &mut PgConnection, order: &str, by: &str, why: &str) -> anyhow::Result<()> {
+    let now = Clock::system().now();
+    let mut tx = conn.begin().await?;
+    let id = find(&mut tx, order).await?;
+    let consequences = orders::hold(&mut tx, id, by, why, now).await?.unwrap_or_default();
+    fulfilment::follow(&mut tx, &consequences, now).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn release(

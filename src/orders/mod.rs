@@ -8,10 +8,10 @@
 //! belongs to no order waits a grace for what may still explain it and is then adopted: an order is made of it.
 
 pub mod events;
+mod hold;
 mod number;
 mod order;
 mod place;
-mod release;
 pub mod routes;
 mod settle;
 mod state;
@@ -19,11 +19,11 @@ mod steer;
 mod store;
 mod take_payment;
 
+pub use hold::{hold, release_holds};
 pub use order::{
     Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, Order, Origin, PaymentStatus, Ref, RefKind,
     Shipping, UnknownValue,
 };
-pub use release::release_holds;
 pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
 pub use state::{Consequence, MoneyKind};
 pub use steer::{LockedOrder, Step};

@@ -136,7 +136,11 @@ impl LockedOrder {
         self.facts = moved.after;
         let saved = Saved { before: &before, after: &self.facts, success_at: None };
         if saved.is_change() {
-            let by = if matches!(cause, Cause::Event(_)) { store::BY_EVENT } else { store::BY_API };
+            let by = match cause {
+                Cause::Event(_) => store::BY_EVENT,
+                Cause::Operator(who) => who,
+                _ => store::BY_API,
+            };
             store::save(conn, &[saved], &HashMap::new(), by, now).await?;
         }
         let order_id = self.facts.id;

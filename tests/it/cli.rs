@@ -15,7 +15,7 @@ fn packline(args: &[&str]) -> Command {
     command
 }
 
-fn on(database: &TestDatabase, args: &[&str]) -> Command {
+pub fn on(database: &TestDatabase, args: &[&str]) -> Command {
     let mut command = packline(args);
     command.env("DATABASE_URL", &database.url);
     command
@@ -27,14 +27,14 @@ fn texts(output: &Output) -> (i32, String, String) {
 }
 
 /// What a command printed; it succeeded and had nothing to complain of.
-fn printed(mut command: Command) -> String {
+pub fn printed(mut command: Command) -> String {
     let (code, out, err) = texts(&command.output().unwrap());
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     out
 }
 
 /// What a command complained of; it failed with this code and printed nothing.
-fn complaint(mut command: Command, expected: i32) -> String {
+pub fn complaint(mut command: Command, expected: i32) -> String {
     let (code, out, err) = texts(&command.output().unwrap());
     assert_eq!((code, out.as_str()), (expected, ""), "{err}");
     assert!(!err.contains("panicked"), "{err}");
@@ -380,83 +380,6 @@ async fn a_reader_that_has_seen_enough_is_no_fault() {
 
         assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
     }
-}
-
-#[tokio::test]
-async fn a_released_hold_lets_the_order_go_on_and_says_who_and_why() {
-    let app = TestApp::start().await;
-    app.place_order(&order(json!({ "number": "A-1", "payment_intent": "pi_1" }))).await;
-    let short = json!({ "amount_received": 1500 });
-    app.deliver(&[event("payment_intent.succeeded", with(succeeded("pi_1"), short))]).await;
-    assert_eq!(app.order("A-1").await["status"], "on_hold");
-    let release = |order, hold| {
-        on(
-            &app.database,
-            &[
-                "orders",
-                "release",
-                order,
-                "--hold",
-                hold,
-                "--by",
-                "Grace",
-                "--why",
-                "a voucher paid the rest",
-            ],
-        )
-    };
-
-    let wrong = complaint(release("A-1", "dispute"), 1);
-    assert!(wrong.contains("no open hold dispute"), "{wrong}");
-    assert_eq!(printed(release("A-1", "amount_mismatch")), "the hold amount_mismatch of A-1 is released\n");
-    let again = complaint(release("A-1", "amount_mismatch"), 1);
-    assert!(again.contains("no open hold amount_mismatch"), "{again}");
-
-    let released = app.order("A-1").await;
-    assert_eq!((&released["status"], &released["amount_paid"]), (&json!("paid"), &json!(1500)));
-    // The program runs on the machine's time, which the test's clock is behind.
-    app.clock.advance(std::time::Duration::from_secs(120));
-    app.run_fulfilments().await;
-    assert_eq!(app.order("A-1").await["status"], "fulfilled");
-    let said: (String, String) =
-        sqlx::query_as("select released_by, release_reason from holds").fetch_one(&app.pool).await.unwrap();
-    assert_eq!(said, ("Grace".to_owned(), "a voucher paid the rest".to_owned()));
-    let shown = printed(on(&app.database, &["orders", "show", "A-1"]));
-    assert!(shown.contains("operator") && shown.contains("Grace"), "{shown}");
-    // The same money told again changes nothing of what a person decided.
-    app.deliver(&[event(
-        "payment_intent.succeeded",
-        with(succeeded("pi_1"), json!({ "amount_received": 1500 })),
-    )])
-    .await;
-    assert_eq!(app.order("A-1").await["status"], "fulfilled");
-}
-
-#[tokio::test]
-async fn an_order_that_is_released_from_a_dispute_is_sent_once() {
-    let app = TestApp::start().await;
-    app.place_order(&order(json!({ "number": "A-1", "payment_intent": "pi_1" }))).await;
-    app.deliver(&[dispute("created", "du_1", "pi_1", "needs_response"), intent_succeeded("pi_1")]).await;
-    app.run_fulfilments().await;
-    assert_eq!(app.order("A-1").await["status"], "on_hold");
-
-    let args = [
-        "orders",
-        "release",
-        "pi_1",
-        "--hold",
-        "dispute",
-        "--by",
-        "Grace",
-        "--why",
-        "the customer withdrew it",
-    ];
-    printed(on(&app.database, &args));
-    app.clock.advance(std::time::Duration::from_secs(120));
-    app.run_fulfilments().await;
-
-    assert_eq!(app.order("A-1").await["status"], "fulfilled");
-    assert_eq!(app.value::<i64>("select count(*) from fulfilment_attempts").await, 1);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod fixtures;
 #[cfg(feature = "fake-stripe")]
 mod flows;
 mod fulfilment;
+mod holds;
 mod limits;
 mod openapi;
 mod orders;

@@ -1,6 +1,6 @@
-//! Releasing a hold: a person looked, and says that the order may go on.
+//! What a person says about an order: hold it, or let it go on.
 //!
-//! What the hold was about is thereby accepted: an order with a released `amount_mismatch` counts as paid.
+//! What a released hold was about is thereby accepted: an order with a released `amount_mismatch` counts as paid.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,27 @@ use uuid::Uuid;
 
 use super::order::{Cause, HoldKind};
 use super::state::Consequence;
+use super::steer::{LockedOrder, Step};
 use super::store::{self, NewTransition, Saved};
+
+/// Holds an order until a person releases it; returns what fulfilment must do, or none where there is no such order. `by`
+/// is who says so, `because` is why.
+///
+/// # Errors
+/// The database's; the caller rolls back.
+pub async fn hold(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    by: &str,
+    because: &str,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Vec<(Uuid, Consequence, Cause)>>> {
+    let Some(mut order) = LockedOrder::lock(conn, order_id).await? else { return Ok(None) };
+    // Each is a hold of its own: one that was released before does not stand in its way.
+    let source = Uuid::now_v7().to_string();
+    let step = Step::Hold { kind: HoldKind::Operator, source, reason: because.to_owned() };
+    order.steer(conn, step, &Cause::Operator(by.to_owned()), now).await.map(Some)
+}
 
 /// Ends the open holds of a kind; returns what fulfilment must do, or none where none of the kind is open. `by` is who
 /// says so, `because` is why.
