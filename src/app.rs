@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::web;
 use anyhow::Context;
 use sqlx::PgPool;
@@ -14,7 +14,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::Clock;
 use crate::config::{LabelledSecret, ServeConfig, StripeConfig, WorkerConfig};
 use crate::connect::Platform;
-use crate::fulfilment::{FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, provider};
+use crate::fulfilment::{
+    DEFAULT_PROVIDER, FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, Links, Providers, provider,
+};
 use crate::inbox::{self, Applier, InboxMetrics, Recorder};
 use crate::orders::Patience;
 use crate::payments::{Payments, Resumer};
@@ -30,6 +32,8 @@ pub use neighbours::neighbours;
 
 /// Connections for the JSON API and health checks.
 const HTTP_CONNECTIONS: u32 = 8;
+/// Connections for health checks and gauges of a process that only works.
+const WATCH_CONNECTIONS: u32 = 2;
 /// Connections for storing events and for the workers.
 const WORK_CONNECTIONS: u32 = 12;
 
@@ -54,8 +58,15 @@ pub struct App {
 struct Http {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
-    recorder: JoinHandle<()>,
+    /// Stores events; a process that only works takes none.
+    recorder: Option<JoinHandle<()>>,
     pool: PgPool,
+}
+
+impl Http {
+    fn run(server: Server, recorder: Option<JoinHandle<()>>, pool: PgPool) -> Self {
+        Self { handle: server.handle(), task: tokio::spawn(server), recorder, pool }
+    }
 }
 
 impl App {
@@ -90,10 +101,7 @@ impl App {
         let stripe = configs.into_iter().flatten().next().map(with_client).transpose()?;
 
         if let Some(serve) = roles.serve {
-            let listener = TcpListener::bind(serve.listen).with_context(|| {
-                format!("PACKLINE_LISTEN: {} cannot be listened on; is it in use?", serve.listen)
-            })?;
-            listener.set_nonblocking(true)?;
+            let listener = listen_on("PACKLINE_LISTEN", serve.listen)?;
             let (recorder, recording) = Recorder::start(pool.clone(), inbox_metrics.clone());
             let intake = Intake::new(
                 endpoint_secrets(&serve.platform_secrets),
@@ -116,6 +124,7 @@ impl App {
                 Some(public_url.clone()),
                 neighbours(serve.livemode),
             );
+            let links = Links::new(public_url.clone());
             let wake = inbox::wake_waiting;
             let platform = Platform::new(
                 http_pool.clone(),
@@ -131,18 +140,28 @@ impl App {
                 intake: web::Data::new(intake),
                 platform,
                 registry,
+                fulfilment_metrics: fulfilment_metrics.clone(),
                 payments,
+                links,
                 cors_origins: serve.cors_origins,
             };
             let threads = std::thread::available_parallelism().map_or(2, usize::from);
             let (server, address) = server::start(listener, threads, serve.shutdown_grace, shared)?;
             app.address = Some(address);
-            app.http = Some(Http {
-                handle: server.handle(),
-                task: tokio::spawn(server),
-                recorder: recording,
-                pool: http_pool,
-            });
+            app.http = Some(Http::run(server, Some(recording), http_pool));
+        } else if let Some(listen) = roles.work.as_ref().and_then(|work| work.metrics_listen) {
+            let listener = listen_on("PACKLINE_METRICS_LISTEN", listen)?;
+            let watch_pool = db::connect(database_url, "packline-watch", WATCH_CONNECTIONS)?;
+            let (server, address) = server::start_watched(
+                listener,
+                app.grace,
+                watch_pool.clone(),
+                clock.clone(),
+                registry,
+                fulfilment_metrics.clone(),
+            )?;
+            app.address = Some(address);
+            app.http = Some(Http::run(server, None, watch_pool));
         }
 
         if let Some(work) = roles.work {
@@ -158,33 +177,30 @@ impl App {
                 let wake = inbox::wake_waiting;
                 Platform::new(pool.clone(), clock.clone(), work.livemode, nowhere, wake, Some(stripe))
             });
-            let fulfilment = match &work.provider {
+            let mut providers = Providers::new(pool.clone(), clock.clone(), work.provider_timeout);
+            match &work.provider {
                 Some(choice) => {
-                    let settings = FulfilmentSettings::for_provider(choice, work.retry_base);
-                    let provider = provider(choice, clock.clone())?;
-                    let name = format!("{}/{}", std::process::id(), uuid::Uuid::new_v4());
-                    Some(FulfilmentWorker::new(
-                        pool.clone(),
-                        clock,
-                        provider,
-                        name,
-                        settings,
-                        fulfilment_metrics,
-                    ))
+                    providers = providers.with(DEFAULT_PROVIDER, provider(choice, clock.clone())?);
                 }
-                None => {
-                    tracing::warn!(
-                        "nothing fulfils paid orders: they wait until FULFILMENT_URL or FULFILMENT_PROVIDER is set"
-                    );
-                    None
-                }
+                None => tracing::warn!(
+                    "no default provider: orders that no rule sends elsewhere wait until FULFILMENT_URL or \
+                     FULFILMENT_PROVIDER is set"
+                ),
+            }
+            let settings = FulfilmentSettings {
+                retry_base: work.retry_base,
+                max_age: work.max_age,
+                ..FulfilmentSettings::default()
             };
+            let name = format!("{}/{}", std::process::id(), uuid::Uuid::new_v4());
+            let fulfilment =
+                FulfilmentWorker::new(pool.clone(), clock, providers, name, settings, fulfilment_metrics);
             app.workers = Some(Workers::start(&pool, applier, fulfilment, resumer, accounts));
         }
         Ok(app)
     }
 
-    /// Where HTTP is served.
+    /// Where HTTP is served: everything, or for a process that only works what shows how it is.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -197,7 +213,9 @@ impl App {
         if let Some(http) = self.http {
             is_clean &= timeout_at(deadline, http.handle.stop(true)).await.is_ok();
             is_clean &= timeout_at(deadline, http.task).await.is_ok();
-            is_clean &= timeout_at(deadline, http.recorder).await.is_ok();
+            if let Some(recorder) = http.recorder {
+                is_clean &= timeout_at(deadline, recorder).await.is_ok();
+            }
             is_clean &= timeout_at(deadline, http.pool.close()).await.is_ok();
         }
         if let Some(workers) = self.workers {
@@ -211,6 +229,13 @@ impl App {
 /// A client for all that a process calls Stripe for: they share the limit of calls a second.
 fn with_client(config: StripeConfig) -> anyhow::Result<(stripe::Client, StripeConfig)> {
     Ok((stripe::Client::new(&config)?, config))
+}
+
+fn listen_on(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{setting}: {address} cannot be listened on; is it in use?"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 fn endpoint_secrets(secrets: &[LabelledSecret]) -> Vec<EndpointSecret> {

@@ -38,6 +38,11 @@ pub struct Settings {
     )]
     listen: String,
 
+    /// Where `packline worker` serves /metrics, /healthz and /readyz, and nothing else; by default nowhere. `serve` has
+    /// them where it listens.
+    #[arg(long = "metrics-listen", env = "PACKLINE_METRICS_LISTEN", global = true, value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
+
     /// Signing secret (whsec_…) of the endpoint /webhooks/stripe. While a secret is rolled: a list with commas, each
     /// with a label if you like, as new=whsec_…,old=whsec_….
     #[arg(long, env, global = true, value_name = "SECRETS", hide_env_values = true)]
@@ -101,6 +106,10 @@ pub struct Settings {
     /// The wait before the second try; it doubles with each further one.
     #[arg(long, env, global = true, value_name = "TIME", default_value = "10s")]
     fulfilment_retry_base: String,
+
+    /// How long a fulfilment is tried before a person must act.
+    #[arg(long, env, global = true, value_name = "TIME", default_value = "3d")]
+    fulfilment_max_age: String,
 
     /// How long a success that belongs to no known order waits before an order is made of it.
     #[arg(
@@ -247,6 +256,8 @@ pub struct ServeConfig {
 /// What the workers need.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
+    /// Where a process that only works is looked at; `None` is nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Whether events of live mode are ours, else those of test mode.
     pub livemode: bool,
     /// How Stripe is called; `None` leaves calls with an unknown outcome as they are.
@@ -257,8 +268,12 @@ pub struct WorkerConfig {
     pub order_wait: Duration,
     /// What fulfils paid orders; `None` lets them wait.
     pub provider: Option<ProviderChoice>,
+    /// How long one request to a provider may take that has no time of its own.
+    pub provider_timeout: Duration,
     /// The wait before a second try.
     pub retry_base: Duration,
+    /// How long is tried before a person must act.
+    pub max_age: Duration,
     /// How long a stopping process may take.
     pub shutdown_grace: Duration,
 }
@@ -347,21 +362,33 @@ impl Settings {
     /// All faults of these settings at once.
     pub fn for_worker(&self) -> Result<WorkerConfig, Faults> {
         let mut faults = Faults::default();
+        let metrics_listen = faults.keep(match given(&self.metrics_listen) {
+            Some(address) => {
+                parse::value("PACKLINE_METRICS_LISTEN", address, "an address such as 127.0.0.1:9090")
+                    .map(Some)
+            }
+            None => Ok(None),
+        });
         let adoption_grace = faults.keep(parse::duration("PACKLINE_ADOPTION_GRACE", &self.adoption_grace));
         let order_wait = faults.keep(parse::duration("PACKLINE_ORDER_WAIT", &self.order_wait));
+        let provider_timeout = faults.keep(parse::duration("FULFILMENT_TIMEOUT", &self.fulfilment_timeout));
         let retry_base = faults.keep(parse::duration("FULFILMENT_RETRY_BASE", &self.fulfilment_retry_base));
+        let max_age = faults.keep(parse::duration("FULFILMENT_MAX_AGE", &self.fulfilment_max_age));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
         let livemode = faults.keep(self.livemode());
         let stripe = faults.keep(self.stripe());
-        let provider = faults.keep(self.provider());
+        let provider = faults.keep(self.provider(provider_timeout.unwrap_or_default()));
         faults.finish((|| {
             Some(WorkerConfig {
+                metrics_listen: metrics_listen?,
                 livemode: livemode?,
                 stripe: stripe?,
                 adoption_grace: adoption_grace?,
                 order_wait: order_wait?,
                 provider: provider?,
+                provider_timeout: provider_timeout?,
                 retry_base: retry_base?,
+                max_age: max_age?,
                 shutdown_grace: shutdown_grace?,
             })
         })())
@@ -386,7 +413,7 @@ impl Settings {
     }
 
     /// `log` is chosen unasked only where nothing can be lost: on the private cluster, in test mode.
-    fn provider(&self) -> Result<Option<ProviderChoice>, String> {
+    fn provider(&self, timeout: Duration) -> Result<Option<ProviderChoice>, String> {
         let url = self.fulfilment_url.as_deref().filter(|url| !url.is_empty());
         let in_development =
             matches!(self.database(), DatabaseConfig::Private(_)) && self.livemode() == Ok(false);
@@ -402,7 +429,7 @@ impl Settings {
             ("http", Some(url)) => Ok(Some(ProviderChoice::Http {
                 url: parse::http_url("FULFILMENT_URL", url)?,
                 secret: self.signing_secret()?,
-                timeout: parse::duration("FULFILMENT_TIMEOUT", &self.fulfilment_timeout)?,
+                timeout,
             })),
             ("http", None) => Err(
                 "FULFILMENT_URL is not set, but FULFILMENT_PROVIDER is http: give the URL of the warehouse"

@@ -12,11 +12,12 @@ use sqlx::PgPool;
 
 use crate::api::ApiError;
 use crate::clock::Clock;
+use crate::fulfilment::{FulfilmentMetrics, FulfilmentSampler, Links};
 use crate::orders::TakePayment;
 use crate::orders::routes::WakeWaiting;
 use crate::payments::Payments;
 use crate::webhooks::Intake;
-use crate::{connect, inbox, orders, payments, webhooks};
+use crate::{connect, fulfilment, inbox, orders, payments, webhooks};
 
 mod bounds;
 mod health;
@@ -28,6 +29,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections of one server thread; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 2048;
+/// Connections of those who watch a process that serves nothing else.
+const MOST_WATCHERS: usize = 64;
 
 /// What the routes work with.
 #[derive(Clone)]
@@ -42,8 +45,12 @@ pub struct Shared {
     pub platform: connect::Platform,
     /// All metrics.
     pub registry: Arc<Registry>,
+    /// Those of what call-backs tell.
+    pub fulfilment_metrics: FulfilmentMetrics,
     /// Takes payments.
     pub payments: Payments,
+    /// Where links to digital goods lead.
+    pub links: Links,
     /// The origins whose pages may call what browsers call.
     pub cors_origins: Vec<String>,
 }
@@ -64,19 +71,24 @@ pub fn start(
     let wake: WakeWaiting = inbox::wake_waiting;
     let platform = web::Data::new(shared.platform.clone());
     let take: Arc<dyn TakePayment> = Arc::new(shared.payments.clone());
+    let sampler = FulfilmentSampler::new(shared.pool.clone(), shared.fulfilment_metrics.clone());
     let server = HttpServer::new(move || {
         App::new()
+            .app_data(web::Data::new(sampler.clone()))
             .app_data(web::Data::new(shared.pool.clone()))
             .app_data(web::Data::new(shared.clock.clone()))
             .app_data(web::Data::new(wake))
             .app_data(web::Data::from(Arc::clone(&take)))
             .app_data(web::Data::new(shared.payments.clone()))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
+            .app_data(web::Data::new(shared.fulfilment_metrics.clone()))
+            .app_data(web::Data::new(shared.links.clone()))
             .app_data(shared.intake.clone())
             .app_data(platform.clone())
             .configure(webhooks::configure)
             .configure(payments::routes::configure(shared.cors_origins.clone()))
             .configure(orders::routes::configure)
+            .configure(fulfilment::routes::configure)
             .configure(connect::routes::configure)
             .configure(health::configure)
             .configure(openapi::configure)
@@ -85,6 +97,41 @@ pub fn start(
     })
     .workers(threads)
     .max_connections(MOST_CONNECTIONS)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .disable_signals()
+    .shutdown_timeout(grace.as_secs().max(1))
+    .listen(listener)?
+    .run();
+    Ok((server, address))
+}
+
+/// Starts a server for whoever watches a process that serves nothing else: health checks and metrics.
+///
+/// # Errors
+/// The socket cannot be used.
+pub fn start_watched(
+    listener: TcpListener,
+    grace: Duration,
+    pool: PgPool,
+    clock: Clock,
+    registry: Arc<Registry>,
+    metrics: FulfilmentMetrics,
+) -> std::io::Result<(Server, SocketAddr)> {
+    let address = listener.local_addr()?;
+    let sampler = FulfilmentSampler::new(pool.clone(), metrics);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(sampler.clone()))
+            .app_data(web::Data::new(pool.clone()))
+            .app_data(web::Data::new(clock.clone()))
+            .app_data(web::Data::from(Arc::clone(&registry)))
+            .configure(health::configure)
+            .default_service(web::to(no_such_route))
+            .wrap(from_fn(bounds::bound))
+    })
+    .workers(1)
+    .max_connections(MOST_WATCHERS)
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .disable_signals()

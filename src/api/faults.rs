@@ -10,6 +10,9 @@ pub enum CommonFaults {
     /// No valid API key.
     #[response(status = 401, content_type = "application/json")]
     Unauthorised(ErrorBody<'static>),
+    /// The API key is not for this: a provider's is for its own call-backs only.
+    #[response(status = 403, content_type = "application/json")]
+    Forbidden(ErrorBody<'static>),
     /// The request came or was answered too slowly.
     #[response(status = 408, content_type = "application/json")]
     TooSlow(ErrorBody<'static>),

@@ -14,5 +14,5 @@ pub use error::{ApiError, ErrorBody, FieldError, method_not_allowed};
 pub use faults::{BodyFaults, ChangeFaults, CommonFaults, NamedFaults, QueryFaults};
 pub use idempotency::{Answer, Claim, IdempotencyKey};
 pub use json::read_json;
-pub use key::{ApiKey, NewKey, create_key};
+pub use key::{ApiKey, CallerKey, NewKey, create_key, create_provider_key};
 pub use paging::{Paging, cursor, read_query};

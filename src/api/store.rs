@@ -8,14 +8,16 @@ pub(super) async fn insert_key(
     conn: &mut PgConnection,
     id: Uuid,
     name: &str,
+    provider: Option<&str>,
     prefix: &str,
     hash: &[u8],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into api_keys (id, name, prefix, hash, created_at) values ($1, $2, $3, $4, $5)",
+        "insert into api_keys (id, name, provider, prefix, hash, created_at) values ($1, $2, $3, $4, $5, $6)",
         id,
         name,
+        provider,
         prefix,
         hash,
         now,
@@ -25,10 +27,15 @@ pub(super) async fn insert_key(
     Ok(())
 }
 
-pub(super) async fn find_key(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar!("select id from api_keys where hash = $1 and revoked_at is null", hash)
+/// The key and the provider whose it is.
+pub(super) async fn find_key(
+    conn: &mut PgConnection,
+    hash: &[u8],
+) -> sqlx::Result<Option<(Uuid, Option<String>)>> {
+    let row = sqlx::query!("select id, provider from api_keys where hash = $1 and revoked_at is null", hash)
         .fetch_optional(conn)
-        .await
+        .await?;
+    Ok(row.map(|row| (row.id, row.provider)))
 }
 
 /// Takes a lock that ends with the transaction; false where another holds it.

@@ -1,5 +1,6 @@
 //! `packline keys`.
 
+use anyhow::Context;
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -16,15 +17,27 @@ pub(super) enum Command {
         /// Who will use it, such as shop-backend
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         name: String,
+        /// Make it a key of this fulfilment provider, for its call-backs only
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        provider: Option<String>,
     },
 }
 
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let Self::Create { name } = self;
+        let Self::Create { name, provider } = self;
         let database = Database::open(settings).await?;
         let mut conn = database.pool.acquire().await?;
-        let key = api::create_key(&mut conn, &name, Clock::system().now()).await?;
+        let now = Clock::system().now();
+        let key = match provider {
+            None => api::create_key(&mut conn, &name, now).await?,
+            Some(provider) => {
+                let key = api::create_provider_key(&mut conn, &name, &provider, now).await?;
+                key.with_context(|| {
+                    format!("there is no fulfilment provider {provider:?}; `packline providers list` shows those that there are")
+                })?
+            }
+        };
         drop(conn);
         output::print(&key.text)?;
         eprintln!(

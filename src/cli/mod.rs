@@ -1,15 +1,18 @@
 //! The command line: one file for each command.
 
 mod accounts;
+mod arguments;
 mod database;
 #[cfg(feature = "fake-stripe")]
 mod demo;
 mod events;
 #[cfg(feature = "fake-stripe")]
 mod fake_stripe;
+mod fulfilments;
 mod keys;
 mod orders;
 mod output;
+mod providers;
 mod serve;
 
 use std::path::Path;
@@ -53,6 +56,12 @@ enum Command {
     /// Look at orders
     #[command(subcommand)]
     Orders(orders::Command),
+    /// Look at what is to be sent, see what is stuck, and steer it
+    #[command(subcommand)]
+    Fulfilments(fulfilments::Command),
+    /// Say who carries orders out: providers, the rules that choose between them, pauses, digital goods
+    #[command(subcommand)]
+    Providers(providers::Command),
     /// Look at Stripe's events, and apply one again
     #[command(subcommand)]
     Events(events::Command),
@@ -137,6 +146,8 @@ impl Cli {
             }
             Command::Migrate => database::migrate(settings).await,
             Command::Orders(command) => command.run(settings).await,
+            Command::Fulfilments(command) => command.run(settings).await,
+            Command::Providers(command) => command.run(settings).await,
             Command::Events(command) => command.run(settings).await,
             Command::Accounts(command) => command.run(settings).await,
             Command::Keys(command) => command.run(settings).await,

@@ -11,10 +11,10 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::database::Database;
-use super::output;
+use super::{fulfilments, output};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::fulfilment::{self, AttemptRow};
+use crate::fulfilment::{self, FulfilmentReport};
 use crate::money::{Currency, Money};
 use crate::orders::{self, HoldKind, ListFilter, Order, Timeline};
 use crate::payments::{self, PaymentReport};
@@ -163,7 +163,8 @@ fn list(orders: &[Order]) -> Table {
 struct Report {
     order: Order,
     timeline: Timeline,
-    attempts: Vec<AttemptRow>,
+    /// Its parts, each with what became of it.
+    fulfilments: Vec<FulfilmentReport>,
     /// How it is paid, where Packline takes its payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<PaymentReport>,
@@ -196,8 +197,8 @@ impl fmt::Display for Report {
         if !self.timeline.payments.is_empty() {
             write!(f, "\n\nMoney\n{}", self.money())?;
         }
-        if !self.attempts.is_empty() {
-            write!(f, "\n\nFulfilment attempts\n{}", self.attempts())?;
+        for part in &self.fulfilments {
+            write!(f, "\n\n{}", fulfilments::Page(part))?;
         }
         Ok(())
     }
@@ -238,9 +239,10 @@ impl Report {
     async fn load(conn: &mut PgConnection, id: Uuid) -> anyhow::Result<Self> {
         let order = orders::load(conn, &[id]).await?.pop().context("the order is gone")?;
         let timeline = orders::load_timeline(conn, id).await?;
-        let attempts = fulfilment::list_attempts(conn, id).await?;
+        let parts = fulfilment::find_fulfilments(conn, "", Some(id)).await?;
+        let fulfilments = fulfilment::load_reports(conn, &parts).await?;
         let payment = payments::report(conn, &[id]).await?.remove(&id);
-        Ok(Self { order, timeline, attempts, payment })
+        Ok(Self { order, timeline, fulfilments, payment })
     }
 
     fn lines(&self) -> Table {
@@ -288,20 +290,6 @@ impl Report {
                 amount,
                 payment.stripe_id.clone(),
                 payment.event_id.clone(),
-            ]);
-        }
-        table
-    }
-
-    fn attempts(&self) -> Table {
-        let mut table = output::table(&["began (UTC)", "attempt", "provider", "outcome", "detail"]);
-        for attempt in &self.attempts {
-            table.add_row([
-                output::time(attempt.started_at),
-                attempt.attempt.to_string(),
-                attempt.provider.clone(),
-                attempt.outcome.clone().unwrap_or_else(|| "under way".to_owned()),
-                attempt.detail.clone().unwrap_or_default(),
             ]);
         }
         table

@@ -36,10 +36,14 @@ async fn run(settings: &Settings, roles: Roles) -> anyhow::Result<()> {
              `packline fake-stripe` and set STRIPE_API_BASE=http://127.0.0.1:12111 STRIPE_SECRET_KEY=sk_test_local"
         );
     }
+    let is_served = roles.serve.is_some();
     let mode = roles.serve.as_ref().map(|serve| if serve.livemode { "live" } else { "test" });
     let database = Database::open(settings).await?;
     let app = App::start(&database.url, roles, Clock::system())?;
     match app.address() {
+        Some(address) if !is_served => {
+            tracing::info!(%address, "working; metrics at http://{address}/metrics")
+        }
         Some(address) => tracing::info!(%address, stripe.mode = mode, "serving http://{address}"),
         None => tracing::info!("working"),
     }

@@ -52,6 +52,7 @@ fn secrets_have_labels() {
 fn all_faults_are_reported_at_once() {
     let wrong = settings(&[
         "--listen=here",
+        "--metrics-listen=there",
         "--stripe-webhook-secret=",
         "--stripe-mode=prod",
         "--shutdown-grace=soon",
@@ -63,6 +64,7 @@ fn all_faults_are_reported_at_once() {
 
     for setting in [
         "PACKLINE_LISTEN",
+        "PACKLINE_METRICS_LISTEN",
         "STRIPE_WEBHOOK_SECRET",
         "STRIPE_MODE",
         "PACKLINE_SHUTDOWN_GRACE",

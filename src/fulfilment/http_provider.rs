@@ -1,7 +1,7 @@
 //! The provider behind `FULFILMENT_URL`: a warehouse, or the adapter that speaks to one.
 //!
-//! `POST {FULFILMENT_URL}` hands over a [`Delivery`] as JSON; `GET {FULFILMENT_URL}/{idempotency key}` asks what became
-//! of one. What the answers mean stands in `answer.rs`. Both carry
+//! `POST {url}` hands over a [`Delivery`] as JSON; `GET {url}/{idempotency key}` asks what became of one, and `DELETE`
+//! of the same asks not to send it. What the answers mean stands in `answer.rs`. All carry
 //!
 //! | header | value |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | `User-Agent` | `packline/<version>` |
 //! | `webhook-id` | the idempotency key |
 //! | `webhook-timestamp` | the time of this attempt, Unix seconds |
-//! | `webhook-signature` | `v1,…` over `id.timestamp.body`, by the Standard Webhooks scheme; the body of a look-up is empty |
+//! | `webhook-signature` | `v1,…` over `id.timestamp.body`, by the Standard Webhooks scheme; the body of a look-up and of a recall is empty |
 //!
-//! the last three where `FULFILMENT_SECRET` is set. Redirects are not followed: a body with an address in it goes where
+//! the last three where there is a secret. Redirects are not followed: a body with an address in it goes where
 //! it was configured to go and nowhere else.
 
 use std::error::Error;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 
 use super::signature::Signer;
-use super::{Answer, Delivery, LookUp, Outcome, Provider};
+use super::{Answer, Delivery, LookUp, Outcome, Provider, Recall, Receipt};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::http_client;
@@ -90,7 +90,7 @@ impl HttpProvider {
     }
 
     async fn get(&self, idempotency_key: &str) -> LookUp {
-        let request = self.client.get(self.look_up_url(idempotency_key));
+        let request = self.client.get(self.url_of(idempotency_key));
         match self.signed(request, idempotency_key, b"").send().await {
             Ok(response) => self.read(response).await.to_look_up(idempotency_key),
             Err(error) => {
@@ -99,8 +99,19 @@ impl HttpProvider {
         }
     }
 
+    /// Whatever goes wrong leaves open whether it was recalled; asking again is a repetition.
+    async fn delete(&self, idempotency_key: &str) -> Recall {
+        let request = self.client.delete(self.url_of(idempotency_key));
+        match self.signed(request, idempotency_key, b"").send().await {
+            Ok(response) => self.read(response).await.to_recall(),
+            Err(error) => {
+                Recall::Unclear { why: format!("recall: no answer: {}", told(error)), retry_after: None }
+            }
+        }
+    }
+
     /// The key as one more segment of the path, whether the path ends in a slash or not; the query stays.
-    fn look_up_url(&self, idempotency_key: &str) -> Url {
+    fn url_of(&self, idempotency_key: &str) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push(idempotency_key);
@@ -150,6 +161,10 @@ impl Provider for HttpProvider {
 
     fn look_up<'a>(&'a self, idempotency_key: &'a str) -> Answer<'a, LookUp> {
         Box::pin(self.get(idempotency_key))
+    }
+
+    fn recall<'a>(&'a self, idempotency_key: &'a str) -> Answer<'a, Recall> {
+        Box::pin(self.delete(idempotency_key))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The provider for development: it writes a log line and calls the order fulfilled.
 
-use super::{Answer, Delivery, LookUp, Outcome, Provider};
+use super::{Answer, Delivery, LookUp, Outcome, Provider, Receipt};
 
 /// Ships nothing. `config.rs` chooses it unasked only where nothing can be lost.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Provider for LogProvider {
             lines = delivery.order.lines.len(),
             "log provider: this is where the order would be sent"
         );
-        Box::pin(async { Outcome::Fulfilled { reference: None } })
+        Box::pin(async { Outcome::Fulfilled(Receipt::default()) })
     }
 
     fn look_up<'a>(&'a self, _idempotency_key: &'a str) -> Answer<'a, LookUp> {

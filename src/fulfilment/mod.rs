@@ -44,32 +44,70 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::state::State;
 use crate::orders::{self, Cause, Consequence, FulfilmentMove, FulfilmentStatus};
 
+mod by_hand;
+mod callback;
+mod digital_provider;
+mod download;
 mod fulfil;
 #[expect(clippy::module_inception, reason = "each feature keeps its types in a file named for its noun")]
 mod fulfilment;
 mod http_provider;
 mod log_provider;
+mod manual;
 mod metrics;
 mod outcome;
+mod pauses;
+mod progress;
 mod provider;
+mod recall;
+mod registry;
+mod report;
+pub mod routes;
+mod sampler;
+mod shown;
 mod signature;
+mod split;
 mod state;
 mod store;
 
+pub use by_hand::{AuditEntry, ByHandError, Decision};
+pub use callback::{CallBack, CallBackLine};
+pub use digital_provider::DigitalProvider;
+pub use download::Links;
 pub use fulfil::{FulfilmentSettings, FulfilmentWorker};
-pub use fulfilment::{DeliveredOrder, Delivery, DeliveryCustomer, ToCancel, ToQueue};
+pub use fulfilment::{DeliveredLine, DeliveredOrder, Delivery, DeliveryCustomer, ToCancel, ToQueue};
 pub use http_provider::{CannotSend, HttpProvider};
 pub use log_provider::LogProvider;
+pub use manual::{Act, Acted, RedriveFilter, act, queue_by_hand};
 pub use metrics::FulfilmentMetrics;
-pub use outcome::{LookUp, Outcome};
-pub use provider::{Answer, Provider, provider};
-pub use store::{AttemptRow, list_attempts};
+pub use outcome::{LookUp, Outcome, Recall, Receipt, Tracking};
+pub use pauses::{PauseOf, pause, resume};
+pub use progress::EventKind;
+pub use provider::{Answer, DEFAULT_PROVIDER, Provider, Providers, provider};
+pub use recall::{ToRecall, recall};
+pub use registry::{
+    DigitalGood, Limits, NewKind, ProviderChange, Rule, add_provider, add_rule, put_good, remove_good,
+    remove_rule, set_provider,
+};
+pub use report::{
+    FulfilmentFilter, FulfilmentReport, FulfilmentRow, ProviderRow, StuckOrder, find_fulfilments,
+    load_reports, load_rows,
+};
+pub use sampler::FulfilmentSampler;
+pub use shown::{
+    ShownAttempt, ShownDigital, ShownLine, ShownParcelLine, ShownPart, ShownShipment, load_part,
+    load_parts_of,
+};
+pub use store::{
+    count_redrive, list_fulfilments, list_goods, list_providers, list_redrive, list_rules, list_stuck,
+};
 
-/// Does what a batch of order transitions asks for: queues, cancels, goes on.
+/// Does what a batch of order transitions asks for: queues, cancels, recalls, goes on.
 ///
-/// Call it in the transaction that moves the orders.
+/// Call it in the transaction that moves the orders, after they are saved.
 ///
 /// # Errors
 /// The database failed; nothing may be committed.
@@ -88,7 +126,9 @@ pub async fn follow(
     // An order may be called off and paid again within a batch: the last word counts.
     let is_called_off = |order: Uuid| {
         let of_order = consequences.iter().rev().filter(|(order_id, ..)| *order_id == order);
-        let mut last = of_order.map(|(_, consequence, _)| *consequence).filter(|c| *c != Consequence::Wake);
+        let mut last = of_order
+            .map(|(_, consequence, _)| *consequence)
+            .filter(|c| matches!(c, Consequence::Queue | Consequence::Cancel));
         last.next() == Some(Consequence::Cancel)
     };
     let to_cancel: Vec<_> = of(Consequence::Cancel)
@@ -102,12 +142,20 @@ pub async fn follow(
     if !to_cancel.is_empty() {
         cancel_unsent(conn, &to_cancel, now).await?;
     }
+    // Where a hold ended less may be left to send, by a refund that it was about.
+    let to_look_at: Vec<_> = of(Consequence::Recall)
+        .chain(of(Consequence::Wake))
+        .map(|(order_id, _, cause)| ToRecall { order_id: *order_id, cause: cause.clone() })
+        .collect();
+    if !to_look_at.is_empty() {
+        recall(conn, &to_look_at, now).await?;
+    }
     let to_wake: Vec<Uuid> = of(Consequence::Wake).map(|(order_id, ..)| *order_id).collect();
     if to_wake.is_empty() { Ok(()) } else { wake(conn, &to_wake, now).await }
 }
 
-/// Queues one fulfilment for each order that has none yet, or whose own was cancelled, due at once, and wakes the
-/// workers once.
+/// Queues each order that has no fulfilment yet, one for each provider that the rules choose, due at once, takes up
+/// again what was cancelled, and wakes the workers once.
 ///
 /// Call it in the transaction that moves the orders to paid. Calling it again changes nothing.
 ///
@@ -115,7 +163,25 @@ pub async fn follow(
 /// The database failed; nothing may be committed.
 pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateTime) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
-    let newly_queued = store::insert_queued(conn, &ids, now).await?;
+    let rules = store::load_rules(conn).await?;
+    let (known, new): (Vec<_>, Vec<_>) =
+        store::load_to_split(conn, &ids).await?.into_iter().partition(|order| order.has_parts);
+    let parts: Vec<_> = new
+        .into_iter()
+        .flat_map(|order| {
+            let account = order.to_split.account.clone().unwrap_or_default();
+            let parts = (1..).zip(split::split(&order.to_split, &rules));
+            parts.map(move |(number, part)| store::Insert {
+                order_id: order.order_id,
+                number,
+                account: account.clone(),
+                part,
+            })
+        })
+        .collect();
+    let known: Vec<Uuid> = known.iter().map(|order| order.order_id).collect();
+    let mut newly_queued = store::insert_parts(conn, &parts, now).await?;
+    newly_queued.extend(store::requeue_cancelled(conn, &known, now).await?);
     if newly_queued.is_empty() {
         return Ok(());
     }
@@ -123,17 +189,17 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
     let moves: Vec<_> = newly_queued
         .iter()
         .filter_map(|id| orders.iter().find(|order| order.order_id == *id))
-        .map(|order| moved(order.order_id, FulfilmentStatus::Queued, order.cause.clone(), None))
+        .map(|order| Moved { order_id: order.order_id, cause: order.cause.clone(), reason: None })
         .collect();
-    orders::move_fulfilment(conn, &moves, now).await?;
+    move_orders(conn, moves, now).await?;
     store::notify(conn).await
 }
 
-/// Cancels what was not sent yet, for orders that were wholly refunded.
+/// Cancels what was not sent yet, and recalls what was, for orders that were wholly refunded.
 ///
-/// Queued fulfilments become `cancelled`, and so does the order's axis. Two kinds are left to the worker:
+/// Queued fulfilments become `cancelled`, and the order's axis follows. Two kinds are left to the worker:
 /// - `in_progress`: its attempt ends as it ends. If the provider did not take it, the next claim cancels it; if it did,
-///   `fulfilled` is recorded, since that is what happened.
+///   it is recalled when that is recorded.
 /// - in doubt (an earlier attempt ended unknown): it is made due, and the worker asks the provider before it cancels.
 ///
 /// # Errors
@@ -144,36 +210,33 @@ pub async fn cancel_unsent(
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
-    store::lock_orders(conn, &ids).await?;
-    let waiting = store::lock_queued(conn, &ids).await?;
+    let parts = store::lock_parts_of(conn, &ids, now).await?;
 
-    let mut changes = Vec::new();
-    let mut moves = Vec::new();
-    let mut in_doubt = Vec::new();
-    for fulfilment in waiting {
-        let Some(order) = orders.iter().find(|order| order.order_id == fulfilment.order_id) else {
+    let (mut changes, mut moves, mut in_doubt) = (Vec::new(), Vec::new(), Vec::new());
+    for part in parts.iter().filter(|part| part.facts.state == State::Queued) {
+        let Some(order) = orders.iter().find(|order| order.order_id == part.order_id) else {
             continue;
         };
-        if fulfilment.in_doubt {
-            in_doubt.push(fulfilment.order_id);
+        if part.facts.in_doubt {
+            in_doubt.push(part.order_id);
             continue;
         }
-        let next = state::Next::Cancelled { reason: order.reason.clone() };
         let reason = Some(order.reason.clone());
-        moves.push(moved(fulfilment.order_id, next.axis(), order.cause.clone(), reason));
-        changes.push(store::Change {
-            id: fulfilment.id,
-            attempts: fulfilment.attempts,
-            next,
-            last_outcome: None,
-        });
+        moves.push(Moved { order_id: part.order_id, cause: order.cause.clone(), reason });
+        let next = state::Next::Cancelled { reason: order.reason.clone() };
+        changes.push(store::Change::of(part, next));
     }
     store::save(conn, &changes, now).await?;
-    orders::move_fulfilment(conn, &moves, now).await?;
+    move_orders(conn, moves, now).await?;
+    let to_recall: Vec<_> = orders
+        .iter()
+        .map(|order| ToRecall { order_id: order.order_id, cause: order.cause.clone() })
+        .collect();
+    recall(conn, &to_recall, now).await?;
     wake(conn, &in_doubt, now).await
 }
 
-/// Makes what is queued for these orders due at once, for instance because a hold was released.
+/// Makes what waits for a worker due at once for these orders, for instance because a hold was released.
 ///
 /// # Errors
 /// The database failed; nothing may be committed.
@@ -184,6 +247,26 @@ pub async fn wake(conn: &mut PgConnection, order_ids: &[Uuid], now: OffsetDateTi
     }
 }
 
-fn moved(order_id: Uuid, to: FulfilmentStatus, cause: Cause, reason: Option<String>) -> FulfilmentMove {
-    FulfilmentMove { order_id, to, cause, reason }
+/// A fulfilment of this order has moved.
+struct Moved {
+    order_id: Uuid,
+    cause: Cause,
+    reason: Option<String>,
+}
+
+/// Moves the axis of orders to where their parts stand by now. Call it after the parts are saved.
+async fn move_orders(conn: &mut PgConnection, moved: Vec<Moved>, now: OffsetDateTime) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = moved.iter().map(|moved| moved.order_id).collect();
+    let parts = store::load_parts(conn, &ids).await?;
+    let stands = |order: &Uuid| parts.get(order).map_or(FulfilmentStatus::None, |parts| state::axis(parts));
+    let moves: Vec<_> = moved
+        .into_iter()
+        .map(|Moved { order_id, cause, reason }| FulfilmentMove {
+            order_id,
+            to: stands(&order_id),
+            cause,
+            reason,
+        })
+        .collect();
+    orders::move_fulfilment(conn, &moves, now).await
 }

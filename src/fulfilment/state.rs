@@ -1,43 +1,30 @@
 //! Every decision about a fulfilment, pure: no clock, no chance, no SQL, no HTTP.
 //!
-//! [`judge`] decides what a claim does with a fulfilment that is due, [`after`] what follows an attempt's outcome.
+//! [`judge`] decides what a claim does with a fulfilment that is due, [`after`] and [`after_recall`] what follows an
+//! attempt, [`why_to_recall`] whether what was sent must be asked back.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::outcome::Outcome;
-use crate::orders::{FulfilmentStatus, PaymentStatus};
+use super::outcome::{Outcome, Recall, Receipt};
+use crate::orders::{HoldKind, PaymentStatus};
+
+mod axis;
+mod breaker;
+mod facts;
+mod schedule;
+mod told;
+
+pub(super) use axis::{Part, axis};
+pub(super) use breaker::{Health, Leave, Tally};
+pub(super) use facts::{Facts, LineFacts, OrderFacts, RecallOutcome, RecallsFrom, State};
+pub(super) use schedule::{RetryPolicy, Tried};
+pub(super) use told::{Present, told};
 
 /// How soon one that is not ready is looked at again. A safety net: what releases a hold also wakes it.
 pub(super) const RECHECK: Duration = Duration::from_secs(60);
-
-/// No wait between two attempts is longer, but for what the jitter adds to a provider's wish.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(6 * 60 * 60);
-
-/// A provider's `Retry-After` counts up to this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-
-/// What the claim knows of an order.
-#[derive(Clone, Debug)]
-pub(super) struct OrderFacts {
-    pub payment_status: PaymentStatus,
-    pub open_holds: i32,
-    /// The kinds of the open holds, for the reason.
-    pub holds: Vec<String>,
-}
-
-/// What the claim knows of a fulfilment that is due.
-#[derive(Clone, Debug)]
-pub(super) struct DueFacts {
-    pub order: OrderFacts,
-    /// Attempts begun so far.
-    pub attempts: i32,
-    /// The provider may have it: the last attempt ended unknown, or its worker died.
-    pub in_doubt: bool,
-    /// The worker of the last attempt died: it was in progress, and its lease is over.
-    pub died: bool,
-}
 
 /// Whether an order may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,71 +40,106 @@ pub(super) enum Readiness {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Make an attempt. Without `may_send` it only asks what became of the earlier ones.
-    Attempt { may_send: bool },
-    /// Look again after [`RECHECK`]; no attempt is used up.
-    Wait { reason: String },
+    Send { may_send: bool },
+    /// Ask for what was sent not to leave.
+    Recall,
+    /// Look again then; no attempt is used up, and the series of tries ends.
+    Wait { until: OffsetDateTime, reason: String },
     /// Nothing is to be sent any more.
     Cancel { reason: String },
-    /// Attempts are used up.
-    GiveUp { reason: String },
-}
-
-/// How often and how soon is tried again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RetryPolicy {
-    pub base: Duration,
-    pub max_attempts: i32,
+    /// All that is to be sent has left.
+    Complete,
+    /// It need not be recalled any more.
+    Return { to: RecallsFrom, reason: String },
 }
 
 /// What a fulfilment becomes, with what its state needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    InProgress { lease_holder: String, lease_until: OffsetDateTime, provider: &'static str },
-    Queued { at: OffsetDateTime, reason: String },
-    Fulfilled { reference: Option<String> },
-    Rejected { reason: String },
-    Failed { reason: String },
-    Cancelled { reason: String },
+    InProgress {
+        lease_holder: String,
+        lease_until: OffsetDateTime,
+    },
+    Queued {
+        at: OffsetDateTime,
+        reason: String,
+    },
+    /// The provider has it and tells later what becomes of it.
+    Accepted {
+        receipt: Receipt,
+    },
+    /// The provider is to be asked not to send it.
+    Recalling {
+        at: OffsetDateTime,
+        from: RecallsFrom,
+        reason: String,
+    },
+    /// It was not recalled: it is where it was.
+    Returned {
+        to: RecallsFrom,
+        reason: String,
+    },
+    Fulfilled {
+        receipt: Receipt,
+    },
+    Rejected {
+        reason: String,
+    },
+    Failed {
+        reason: String,
+    },
+    Cancelled {
+        reason: String,
+    },
+}
+
+/// What follows an attempt to recall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AfterRecall {
+    pub next: Next,
+    /// How the recall ended, if it did.
+    pub outcome: Option<RecallOutcome>,
 }
 
 impl Next {
-    /// The value of `fulfilments.state`.
-    pub(super) fn state(&self) -> &'static str {
+    /// Where it stands then.
+    pub(super) fn state(&self) -> State {
         match self {
-            Self::InProgress { .. } => "in_progress",
-            Self::Queued { .. } => "queued",
-            Self::Fulfilled { .. } => "fulfilled",
-            Self::Rejected { .. } => "rejected",
-            Self::Failed { .. } => "failed",
-            Self::Cancelled { .. } => "cancelled",
+            Self::InProgress { .. } => State::InProgress,
+            Self::Queued { .. } => State::Queued,
+            Self::Recalling { .. } => State::Recalling,
+            Self::Accepted { .. } | Self::Returned { to: RecallsFrom::Accepted, .. } => State::Accepted,
+            Self::Fulfilled { .. } | Self::Returned { to: RecallsFrom::Fulfilled, .. } => State::Fulfilled,
+            Self::Rejected { .. } => State::Rejected,
+            Self::Failed { .. } => State::Failed,
+            Self::Cancelled { .. } => State::Cancelled,
         }
     }
 
     /// Why, where the state does not speak for itself.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Self::InProgress { .. } | Self::Fulfilled { .. } => None,
+            Self::InProgress { .. } | Self::Accepted { .. } | Self::Fulfilled { .. } => None,
             Self::Queued { reason, .. }
+            | Self::Recalling { reason, .. }
+            | Self::Returned { reason, .. }
             | Self::Rejected { reason }
             | Self::Failed { reason }
             | Self::Cancelled { reason } => Some(reason),
         }
     }
 
-    /// Where the order's axis stands when its only fulfilment stands here.
-    pub(super) fn axis(&self) -> FulfilmentStatus {
-        match self {
-            Self::InProgress { .. } => FulfilmentStatus::InProgress,
-            Self::Queued { .. } => FulfilmentStatus::Queued,
-            Self::Fulfilled { .. } => FulfilmentStatus::Fulfilled,
-            Self::Rejected { .. } | Self::Failed { .. } => FulfilmentStatus::Failed,
-            Self::Cancelled { .. } => FulfilmentStatus::Cancelled,
-        }
+    /// Whether a worker has something to do about it at once.
+    pub(super) fn is_due(&self, now: OffsetDateTime) -> bool {
+        matches!(self, Self::Queued { at, .. } | Self::Recalling { at, .. } if *at <= now)
     }
 
-    /// Whether nothing follows by itself.
+    /// Whether it comes to an end by this.
     pub(super) fn is_end(&self) -> bool {
-        !matches!(self, Self::InProgress { .. } | Self::Queued { .. })
+        matches!(
+            self,
+            Self::Fulfilled { .. } | Self::Rejected { .. } | Self::Failed { .. } | Self::Cancelled { .. }
+        )
     }
 }
 
@@ -125,10 +147,8 @@ impl Next {
 pub(super) fn readiness(order: &OrderFacts) -> Readiness {
     if order.payment_status == PaymentStatus::Refunded {
         Readiness::CalledOff("refunded".to_owned())
-    } else if order.open_holds > 0 && order.holds.is_empty() {
-        Readiness::NotReady("on hold".to_owned())
     } else if order.open_holds > 0 {
-        Readiness::NotReady(format!("on hold: {}", order.holds.join(", ")))
+        Readiness::NotReady(held(&order.holds))
     } else if !order.payment_status.is_covered() {
         Readiness::NotReady(format!("not paid: {}", order.payment_status))
     } else {
@@ -138,60 +158,187 @@ pub(super) fn readiness(order: &OrderFacts) -> Readiness {
 
 /// Decides what a claim does with a fulfilment that is due.
 ///
-/// A called-off one that is in doubt is asked about before it is cancelled: "cancelled" must be true. One whose worker
-/// died in its last attempt is given up, else an order that kills workers would do so for ever.
-pub(super) fn judge(due: &DueFacts, policy: &RetryPolicy) -> Verdict {
-    if due.died && due.attempts >= policy.max_attempts {
-        return Verdict::GiveUp {
-            reason: used_up(due.attempts, "its worker died, so the provider may have it"),
+/// One that is in doubt is asked about before it is cancelled, and while it is held: "cancelled" must be true, and what
+/// a hold is to stop must be known. A recall that was asked for and not answered is asked for again, even if the order
+/// may be sent by now: it may have been stopped.
+pub(super) fn judge(facts: &Facts, now: OffsetDateTime) -> Verdict {
+    if let Some(to) = facts.recalls_from {
+        return match why_to_recall(facts, to) {
+            None if !facts.in_doubt => {
+                Verdict::Return { to, reason: "it may be sent again, and was not recalled".to_owned() }
+            }
+            _ => Verdict::Recall,
         };
     }
-    match readiness(&due.order) {
-        Readiness::Ready => Verdict::Attempt { may_send: true },
-        Readiness::CalledOff(_) if due.in_doubt => Verdict::Attempt { may_send: false },
-        Readiness::CalledOff(reason) => Verdict::Cancel { reason },
-        Readiness::NotReady(reason) => Verdict::Wait { reason },
+    let readiness = match &facts.called_off {
+        Some(why) => Readiness::CalledOff(why.clone()),
+        None => readiness(&facts.order),
+    };
+    let snoozed = facts.snoozed_until.filter(|until| *until > now);
+    match (readiness, snoozed) {
+        (Readiness::CalledOff(reason), _) if !facts.in_doubt => Verdict::Cancel { reason },
+        (Readiness::Ready, _) if !facts.in_doubt && !facts.lines.is_left => nothing_left(facts),
+        (_, Some(until)) => {
+            let shown = until.format(&Rfc3339).unwrap_or_else(|_| until.to_string());
+            Verdict::Wait { until, reason: format!("snoozed until {shown}") }
+        }
+        (Readiness::NotReady(reason), None) if !facts.in_doubt => {
+            Verdict::Wait { until: now + RECHECK, reason }
+        }
+        (Readiness::CalledOff(_) | Readiness::NotReady(_), None) => Verdict::Send { may_send: false },
+        (Readiness::Ready, None) => match &facts.paused {
+            Some(reason) => Verdict::Wait { until: now + RECHECK, reason: format!("paused: {reason}") },
+            None => Verdict::Send { may_send: facts.lines.is_left },
+        },
     }
 }
 
-/// Decides what follows the outcome of attempt number `attempt`. `spread`, from 0 to 1, is the chance in the wait.
+fn nothing_left(facts: &Facts) -> Verdict {
+    if facts.lines.has_shipped {
+        Verdict::Complete
+    } else {
+        Verdict::Cancel { reason: "all of it was refunded".to_owned() }
+    }
+}
+
+/// Why what the provider has must not leave, if so. `from` is where it stands, or stood before it was recalled.
+pub(super) fn why_to_recall(facts: &Facts, from: RecallsFrom) -> Option<String> {
+    let holds: Vec<String> =
+        facts.order.holds.iter().filter(|kind| counts_on_the_way(kind)).cloned().collect();
+    if let Some(why) = &facts.called_off {
+        Some(why.clone())
+    } else if facts.order.payment_status == PaymentStatus::Refunded {
+        Some("refunded".to_owned())
+    } else if !holds.is_empty() {
+        Some(held(&holds))
+    } else if from == RecallsFrom::Accepted && facts.lines.is_less_than_sent {
+        Some("less of it is to be sent than was handed over".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What a recall of it would start from: none where nothing was sent, where a parcel is known to be on its way, and
+/// where the provider has said already that it cannot be stopped.
+pub(super) fn recallable(facts: &Facts) -> Option<RecallsFrom> {
+    if matches!(facts.recall_outcome, Some(RecallOutcome::TooLate | RecallOutcome::NotOffered)) {
+        return None;
+    }
+    match facts.state {
+        State::Accepted => Some(RecallsFrom::Accepted),
+        State::Fulfilled if !facts.is_on_its_way => Some(RecallsFrom::Fulfilled),
+        _ => None,
+    }
+}
+
+/// What becomes of one that the provider has by now, while its order may have changed: it is recalled at once if it must
+/// not leave. Everything else stays as it is.
+pub(super) fn or_recalled(next: Next, facts: &Facts, now: OffsetDateTime) -> Next {
+    let from = match &next {
+        Next::Accepted { .. } => RecallsFrom::Accepted,
+        Next::Fulfilled { .. } if !facts.is_on_its_way => RecallsFrom::Fulfilled,
+        _ => return next,
+    };
+    match why_to_recall(facts, from) {
+        Some(reason) => Next::Recalling { at: now, from, reason },
+        None => next,
+    }
+}
+
+/// Decides what follows the outcome of an attempt to send. `spread`, from 0 to 1, is the chance in the wait.
 pub(super) fn after(
     outcome: &Outcome,
-    attempt: i32,
+    tried: &Tried,
     policy: &RetryPolicy,
     spread: f64,
     now: OffsetDateTime,
 ) -> Next {
+    let used_up = policy.used_up(tried, now);
     match outcome {
-        Outcome::Fulfilled { reference } => Next::Fulfilled { reference: reference.clone() },
+        Outcome::Fulfilled(receipt) => Next::Fulfilled { receipt: receipt.clone() },
+        Outcome::Accepted(receipt) => Next::Accepted { receipt: receipt.clone() },
         Outcome::Rejected { why } => Next::Rejected { reason: why.clone() },
-        Outcome::NotDone { why, .. } if attempt >= policy.max_attempts => {
-            Next::Failed { reason: used_up(attempt, why) }
+        Outcome::NotDone { why, retry_after } | Outcome::Unknown { why, retry_after } => match used_up {
+            Some(gave_up) => {
+                let doubt = if matches!(outcome, Outcome::Unknown { .. }) { MAY_HAVE_IT } else { "" };
+                Next::Failed { reason: format!("{gave_up}; the last: {doubt}{why}") }
+            }
+            None => {
+                let wait = schedule::wait(policy.base, tried.tries, *retry_after, spread);
+                Next::Queued { at: now + wait, reason: why.clone() }
+            }
+        },
+    }
+}
+
+/// Decides what follows an attempt to recall.
+pub(super) fn after_recall(
+    recall: &Recall,
+    from: RecallsFrom,
+    tried: &Tried,
+    policy: &RetryPolicy,
+    spread: f64,
+    now: OffsetDateTime,
+) -> AfterRecall {
+    let returned =
+        |reason: String, outcome| AfterRecall { next: Next::Returned { to: from, reason }, outcome };
+    match recall {
+        Recall::Recalled => {
+            let next = Next::Queued { at: now, reason: "recalled: the provider does not send it".to_owned() };
+            AfterRecall { next, outcome: Some(RecallOutcome::Recalled) }
         }
-        Outcome::Unknown { why, .. } if attempt >= policy.max_attempts => {
-            Next::Failed { reason: used_up(attempt, &format!("the provider may have it; {why}")) }
+        Recall::Absent => {
+            let reason = "could not be recalled: the provider said that it had it, and does not know it now";
+            returned(reason.to_owned(), Some(RecallOutcome::NotOffered))
         }
-        Outcome::NotDone { why, retry_after } | Outcome::Unknown { why, retry_after } => {
-            Next::Queued { at: now + wait(policy.base, attempt, *retry_after, spread), reason: why.clone() }
+        Recall::TooLate { why } => {
+            returned(format!("too late to recall it: {why}"), Some(RecallOutcome::TooLate))
+        }
+        Recall::NotOffered => {
+            let reason = "could not be recalled: the provider takes nothing back";
+            returned(reason.to_owned(), Some(RecallOutcome::NotOffered))
+        }
+        Recall::Unclear { why, .. } if policy.used_up(tried, now).is_some() => {
+            let reason = format!("the provider never said whether it stops; the last: {why}");
+            returned(reason, Some(RecallOutcome::Unanswered))
+        }
+        Recall::Unclear { why, retry_after } => {
+            let wait = schedule::wait(policy.base, tried.tries, *retry_after, spread);
+            AfterRecall { next: Next::Recalling { at: now + wait, from, reason: why.clone() }, outcome: None }
         }
     }
 }
 
-/// How long to wait after attempt number `attempt`: it doubles from `base`, and chance takes up to half of it off, so
-/// that what failed together does not come back together. A provider's wish is a lower bound, with a tenth for chance.
-pub(super) fn wait(base: Duration, attempt: i32, retry_after: Option<Duration>, spread: f64) -> Duration {
-    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(31);
-    let full = base.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
-    let spread = spread.clamp(0.0, 1.0);
-    let backoff = full.mul_f64(0.5 + spread / 2.0);
-    match retry_after {
-        None => backoff,
-        Some(wish) => backoff.max(wish.min(LONGEST_RETRY_AFTER).mul_f64(1.0 + spread / 10.0)),
+/// Decides what becomes of one whose worker died: another takes it over at once, unless it has killed too many.
+pub(super) fn after_death(
+    why: &str,
+    recalls_from: Option<RecallsFrom>,
+    tried: &Tried,
+    policy: &RetryPolicy,
+    now: OffsetDateTime,
+) -> Next {
+    let reason = why.to_owned();
+    match (recalls_from, policy.used_up(tried, now)) {
+        (None, None) => Next::Queued { at: now, reason },
+        (None, Some(gave_up)) => Next::Failed { reason: format!("{gave_up}; the last: {MAY_HAVE_IT}{why}") },
+        (Some(from), None) => Next::Recalling { at: now, from, reason },
+        (Some(to), Some(_)) => Next::Returned {
+            to,
+            reason: format!("the provider never said whether it stops; the last: {why}"),
+        },
     }
 }
 
-fn used_up(attempts: i32, last: &str) -> String {
-    format!("gave up after {attempts} attempts; the last: {last}")
+const MAY_HAVE_IT: &str = "the provider may have it; ";
+
+fn held(holds: &[String]) -> String {
+    if holds.is_empty() { "on hold".to_owned() } else { format!("on hold: {}", holds.join(", ")) }
+}
+
+/// Whether a hold counts for parcels on their way too. A refund's own hold does not: what it takes back is known only
+/// when it has gone through.
+fn counts_on_the_way(kind: &str) -> bool {
+    kind != HoldKind::Refund.as_str() && kind != HoldKind::RefundFailed.as_str()
 }
 
 #[cfg(test)]

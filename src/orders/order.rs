@@ -214,6 +214,13 @@ pub enum Cause {
     Operator(String),
     /// A call to Stripe that a merchant or a browser asked for, by its idempotency key.
     Call(String),
+    /// What a fulfilment provider told by call-back.
+    Provider {
+        /// Which provider.
+        provider: String,
+        /// Its event.
+        event: String,
+    },
 }
 
 impl Cause {
@@ -225,6 +232,7 @@ impl Cause {
             Self::Attempt { .. } => "attempt",
             Self::Operator(_) => "operator",
             Self::Call(_) => "call",
+            Self::Provider { .. } => "provider",
         }
     }
 
@@ -234,6 +242,7 @@ impl Cause {
             Self::Api(key) => key.to_string(),
             Self::Event(id) | Self::Operator(id) | Self::Call(id) => id.clone(),
             Self::Attempt { fulfilment, attempt } => format!("{fulfilment}/{attempt}"),
+            Self::Provider { provider, event } => format!("{provider}/{event}"),
         }
     }
 }
@@ -272,15 +281,6 @@ pub struct Line {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_none(pieces: &i64) -> bool {
     *pieces == 0
-}
-
-impl Line {
-    /// What of it is to be sent: none where all of it was taken back.
-    pub fn to_send(self) -> Option<Self> {
-        let quantity = self.quantity - self.refunded;
-        let amount = if self.refunded == 0 { self.amount } else { self.unit_amount * quantity };
-        (quantity > 0).then_some(Self { quantity, amount, refunded: 0, ..self })
-    }
 }
 
 /// Recipient and address, as Stripe and most shops have them. Any part may be unknown.

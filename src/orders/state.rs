@@ -153,8 +153,10 @@ pub enum Consequence {
     Queue,
     /// All its money went back: do not send it.
     Cancel,
-    /// Nothing holds it any more: go on.
+    /// Nothing holds it any more, or less of it is to be sent: go on.
     Wake,
+    /// It is held for a reason that counts for parcels on their way too: ask for what was sent not to leave.
+    Recall,
 }
 
 /// What an event did to an order.
@@ -343,21 +345,40 @@ impl OrderFacts {
         hint.map_or(self.payment, |hint| hint.max(self.payment))
     }
 
+    /// The open holds that count for parcels on their way too. A refund's own hold does not: what it takes back is
+    /// known only when it has gone through.
+    fn recalling_holds(&self) -> usize {
+        let open = self.holds.iter().filter(|(_, state)| matches!(state, HoldState::Open { .. }));
+        open.filter(|((kind, _), _)| !matches!(kind, HoldKind::Refund | HoldKind::RefundFailed)).count()
+    }
+
     fn consequences(&mut self, before: &Self) -> Vec<Consequence> {
         let mut consequences = Vec::new();
-        let came_back = before.payment == PaymentStatus::Refunded
-            && self.payment.is_covered()
-            && self.fulfilment == FulfilmentStatus::Cancelled;
-        if self.is_covered() && self.fulfilment == FulfilmentStatus::None || came_back {
+        if self.is_covered() && self.fulfilment == FulfilmentStatus::None {
             self.fulfilment = FulfilmentStatus::Queued;
             consequences.push(Consequence::Queue);
+        } else if before.payment == PaymentStatus::Refunded && self.payment.is_covered() {
+            // One part may have left, and others been called off: which, is known where the parts are.
+            if self.fulfilment == FulfilmentStatus::Cancelled {
+                self.fulfilment = FulfilmentStatus::Queued;
+            }
+            consequences.push(Consequence::Queue);
         }
+        let is_begun = |at| !matches!(at, FulfilmentStatus::None | FulfilmentStatus::Cancelled);
         if self.payment == PaymentStatus::Refunded && self.fulfilment == FulfilmentStatus::Queued {
             self.fulfilment = FulfilmentStatus::Cancelled;
             consequences.push(Consequence::Cancel);
+        } else if self.payment == PaymentStatus::Refunded
+            && before.payment != self.payment
+            && is_begun(self.fulfilment)
+        {
+            consequences.push(Consequence::Cancel);
         }
-        if before.open_holds() > 0 && self.open_holds() == 0 && self.fulfilment == FulfilmentStatus::Queued {
+        if before.open_holds() > 0 && self.open_holds() == 0 && is_begun(self.fulfilment) {
             consequences.push(Consequence::Wake);
+        }
+        if self.recalling_holds() > before.recalling_holds() && is_begun(self.fulfilment) {
+            consequences.push(Consequence::Recall);
         }
         consequences
     }

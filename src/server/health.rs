@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::clock::Clock;
+use crate::fulfilment::FulfilmentSampler;
 use crate::{db, inbox, telemetry};
 
 /// A check that takes longer has failed.
@@ -97,7 +98,9 @@ async fn metrics(
     registry: web::Data<Registry>,
     pool: web::Data<PgPool>,
     clock: web::Data<Clock>,
+    sampler: web::Data<FulfilmentSampler>,
 ) -> HttpResponse {
+    sampler.keep_fresh(CHECK_TIMEOUT).await;
     let mut text = telemetry::render(&registry);
     if let Ok(Ok(Readiness { oldest_due_event_seconds: Some(seconds), .. })) =
         timeout(CHECK_TIMEOUT, check(&pool, &clock)).await

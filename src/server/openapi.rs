@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::health;
 use crate::api::ErrorBody;
-use crate::{connect, orders, payments, webhooks};
+use crate::{connect, fulfilment, orders, payments, webhooks};
 
 /// The description of the service itself; the features' own are merged into it.
 #[derive(OpenApi)]
@@ -20,6 +20,7 @@ use crate::{connect, orders, payments, webhooks};
     tags(
         (name = "orders", description = "For the merchant's back end."),
         (name = "payments", description = "Capturing, calling off and refunding, for the merchant's back end."),
+        (name = "fulfilment", description = "What is sent, for the merchant's back end; and the call-backs of those who send it."),
         (name = "connect", description = "Connected accounts, for the platform's back end."),
         (name = "browsers", description = "Where browsers come by: those of customers with a checkout token, those of accounts' owners with an address."),
         (name = "webhooks", description = "For Stripe."),
@@ -53,6 +54,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         orders::routes::Described::openapi(),
         payments::routes::Described::openapi(),
         connect::routes::Described::openapi(),
+        fulfilment::routes::Described::openapi(),
         webhooks::Described::openapi(),
         health::Described::openapi(),
     ] {

@@ -31,12 +31,11 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts the inbox worker, the fulfilment worker where there is a provider, and where Stripe can be called the one
-    /// that finds out what became of calls, and the one that looks at connected accounts.
+    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called the one that finds out what became of calls, and the one that looks at connected accounts.
     pub fn start(
         pool: &PgPool,
         applier: Applier,
-        fulfilment: Option<FulfilmentWorker>,
+        fulfilment: FulfilmentWorker,
         resumer: Option<Resumer>,
         accounts: Option<Platform>,
     ) -> Self {
@@ -44,10 +43,7 @@ impl Workers {
         let wake = Wake::start(pool.clone(), &[db::EVENTS_CHANNEL, db::FULFILMENTS_CHANNEL], &tasks, &stop);
         let woken = wake.on(db::EVENTS_CHANNEL);
         tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
-        if let Some(worker) = fulfilment {
-            let woken = wake.on(db::FULFILMENTS_CHANNEL);
-            tasks.spawn(run("fulfilment", stop.clone(), woken, async move || worker.run_once().await));
-        }
+        tasks.spawn(fulfilment.run(wake.on(db::FULFILMENTS_CHANNEL), stop.clone()));
         if let Some(worker) = resumer {
             // Nothing wakes it: its work is due by time.
             let woken = std::sync::Arc::default();

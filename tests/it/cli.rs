@@ -21,7 +21,7 @@ pub fn on(database: &TestDatabase, args: &[&str]) -> Command {
     command
 }
 
-fn texts(output: &Output) -> (i32, String, String) {
+pub fn texts(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
@@ -66,6 +66,23 @@ async fn a_key_is_shown_once_alone_on_standard_output_and_opens_the_api() {
     assert_eq!(response.status(), 200);
     complaint(on(&app.database, &["keys", "create"]), 2);
     complaint(on(&app.database, &["keys", "create", "--name", ""]), 2);
+}
+
+#[tokio::test]
+async fn a_providers_key_opens_nothing_but_its_call_backs() {
+    let app = TestApp::start().await;
+    let create = ["keys", "create", "--name", "warehouse", "--provider"];
+
+    let (code, key, _) = texts(&on(&app.database, &[&create[..], &["default"]].concat()).output().unwrap());
+    let response =
+        app.client.get(format!("{}/v1/orders", app.base)).bearer_auth(key.trim()).send().await.unwrap();
+
+    assert_eq!((code, response.status().as_u16()), (0, 403));
+    let said = complaint(on(&app.database, &[&create[..], &["nobody"]].concat()), 1);
+    assert!(
+        said.contains("no fulfilment provider \"nobody\"") && said.contains("packline providers list"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -117,7 +134,7 @@ async fn an_order_is_shown_with_every_move_and_its_cause() {
         "payment_intent.succeeded",
         "insufficient_funds",
         "captured",
-        "log",
+        "default",
         &events[0],
         &events[1],
         &key,
@@ -160,7 +177,7 @@ async fn an_order_is_shown_to_programs_with_all_that_people_see() {
         ]
     );
     assert_eq!(page["timeline"]["payments"][0]["amount"], 2000);
-    assert_eq!(page["attempts"][0]["outcome"], "fulfilled");
+    assert_eq!(page["fulfilments"][0]["attempts"][0]["outcome"], "fulfilled");
     let fault = complaint(on(&app.database, &["orders", "show", "A-9"]), 1);
     assert_eq!(fault, "packline: no order has the id, number or Stripe object \"A-9\"\n");
 }
@@ -237,11 +254,8 @@ async fn an_event_that_failed_is_applied_again_and_one_that_had_its_effect_is_no
 
 #[tokio::test]
 async fn migrate_makes_the_schema_and_changes_nothing_the_second_time() {
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::create_empty().await;
     let mut conn = PgConnection::connect(&database.url).await.unwrap();
-    for statement in ["drop schema public cascade", "create schema public"] {
-        sqlx::query(statement).execute(&mut conn).await.unwrap();
-    }
 
     // Together, as processes of one deployment start.
     let both = [

@@ -21,6 +21,11 @@ impl Customer {
         Self { client, base: base.to_owned(), stripe: stripe.to_owned() }
     }
 
+    /// Follows a link; with which status it is answered.
+    pub(super) async fn follow(&self, link: &str) -> anyhow::Result<u16> {
+        Ok(self.client.get(link).send().await?.status().as_u16())
+    }
+
     /// Confirms in the browser, as Stripe.js does. A decline is an answer too.
     pub(super) async fn confirm(&self, placed: &Placed, payment_method: &str) -> anyhow::Result<()> {
         let url = format!("{}/v1/payment_intents/{}/confirm", self.stripe, placed.payment_intent);

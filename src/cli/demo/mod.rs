@@ -6,6 +6,7 @@ mod dashboard;
 mod forger;
 mod merchant;
 mod stories;
+mod warehouse;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use self::dashboard::{Dashboard, SECRET_KEY};
 use self::forger::Forger;
 use self::merchant::Merchant;
 use self::stories::{Cast, Expected, STORIES};
+use self::warehouse::Warehouse;
 use super::database::Database;
 use super::{output, serve};
 use crate::api;
@@ -44,7 +46,7 @@ pub(super) struct Options {
     /// End when all orders are where they must be, instead of serving on
     #[arg(long)]
     exit: bool,
-    /// Run on the database of DATABASE_URL instead of a private cluster; the sample orders stay in it
+    /// Run on the database of DATABASE_URL instead of a private cluster; the sample orders, and what sends them, stay in it
     #[arg(long)]
     on_database_url: bool,
 }
@@ -65,6 +67,8 @@ pub(super) async fn run(settings: &Settings, options: Options) -> anyhow::Result
 
     let api_key = api::create_key(&mut *database.pool.acquire().await?, "demo", clock.now()).await?;
     let client = crate::http_client::builder().build()?;
+    let warehouse =
+        Warehouse::open(&mut *database.pool.acquire().await?, client.clone(), &base, clock.now()).await?;
     let cast = Cast {
         merchant: Merchant::new(client.clone(), &base, &api_key.text),
         customer: Customer::new(client.clone(), &base, &stripe.base()),
@@ -86,6 +90,7 @@ pub(super) async fn run(settings: &Settings, options: Options) -> anyhow::Result
         println!("\nStopping …");
     }
     stripe.stop().await;
+    warehouse.close().await;
     app.stop().await;
     database.close().await?;
     outcome
@@ -148,12 +153,15 @@ fn roles(settings: &Settings, secret: &str, stripe_base: &str) -> anyhow::Result
         shutdown_grace,
     };
     let work = WorkerConfig {
+        metrics_listen: None,
         livemode: false,
         stripe: Some(stripe),
         adoption_grace: ADOPTION_GRACE,
         order_wait: Duration::from_secs(600),
         provider: Some(ProviderChoice::Log),
+        provider_timeout: Duration::from_secs(10),
         retry_base: Duration::from_secs(1),
+        max_age: Duration::from_secs(3600),
         shutdown_grace,
     };
     Ok(Roles { serve: Some(serve), work: Some(work) })

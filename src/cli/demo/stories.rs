@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::customer::Customer;
 use super::dashboard::{Dashboard, id};
 use super::forger::Forger;
-use super::merchant::{Merchant, TOTAL};
+use super::merchant::{Merchant, Placed, TOTAL};
+use super::warehouse::{BOOK, TEAPOT};
 use crate::fake_stripe::FakeStripe;
 use crate::fake_stripe::delivery::Mode;
 
@@ -84,16 +85,35 @@ impl Cast<'_> {
     }
 
     async fn paid_in_the_browser(&self) -> anyhow::Result<Expected> {
-        let placed = self.merchant.place_to_pay(json!({ "payment": { "mode": "client" } })).await?;
+        let book = json!([{ "sku": BOOK, "description": "On tea", "quantity": 1, "unit_amount": TOTAL }]);
+        let placed =
+            self.merchant.place_to_pay(json!({ "payment": { "mode": "client" }, "lines": book })).await?;
         self.customer.confirm(&placed, "pm_card_visa").await?;
-        Ok(paid("paid in the browser", placed.id))
+        let part = self.carried_out(&placed).await?;
+        let link = part["digital"][0]["link"].as_str().context("a link is issued for a book")?;
+        let answer = self.customer.follow(link).await?;
+        ensure!(answer == 302, "the link to a book was answered {answer}");
+        Ok(paid("paid in the browser, downloaded by its link", placed.id))
     }
 
     async fn paid_on_the_server(&self) -> anyhow::Result<Expected> {
-        let placed = self.merchant.place_to_pay(json!({ "payment": { "mode": "server" } })).await?;
+        let teapots =
+            json!([{ "sku": TEAPOT, "description": "Teapot", "quantity": 2, "unit_amount": TOTAL / 2 }]);
+        let placed =
+            self.merchant.place_to_pay(json!({ "payment": { "mode": "server" }, "lines": teapots })).await?;
         let answer = self.customer.pay(&placed, "pm_card_visa").await?;
         ensure!(answer["success"] == true, "a good card was answered {answer}");
-        Ok(paid("paid through the shop's server", placed.id))
+        let part = self.carried_out(&placed).await?;
+        let parcels = part["shipments"].as_array().map(Vec::len);
+        ensure!(parcels == Some(2), "two teapots were sent in {parcels:?} parcels: {part}");
+        Ok(paid("paid on the server, sent in two parcels", placed.id))
+    }
+
+    /// The only part of an order, once it is fulfilled.
+    async fn carried_out(&self, placed: &Placed) -> anyhow::Result<Value> {
+        let order = format!("/v1/orders/{}", placed.id);
+        self.until(&order, "fulfilment_status", json!("fulfilled")).await?;
+        Ok(self.merchant.get(&format!("{order}/fulfilments")).await?["data"][0].take())
     }
 
     async fn three_d_secure(&self, outcome: &str) -> anyhow::Result<Expected> {

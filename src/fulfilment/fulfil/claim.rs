@@ -1,86 +1,213 @@
 //! The claim: what is due becomes this worker's, or is told why not, in one short transaction.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::state::{self, Next, RetryPolicy, Verdict};
-use super::super::{Delivery, moved, store};
+use super::super::fulfilment::PartLine;
+use super::super::state::{self, Next, RecallOutcome, RetryPolicy, Tried, Verdict};
+use super::super::store::{Begun, Change, Ended, Locked};
+use super::super::{Delivery, Moved, Provider, Receipt, move_orders, store};
+use super::places::Place;
+use super::rooms::Room;
 use super::{FulfilmentSettings, FulfilmentWorker};
-use crate::orders::{self, FulfilmentMove};
-use crate::orders::{Cause, Order};
+use crate::orders::{self, Cause, Order};
 
 const LEASE_EXPIRED: &str = "lease expired: the worker did not come back to say how it ended";
 
+/// More of what dead workers left is not taken over in one claim.
+const MOST_TAKEN_OVER: i64 = 256;
+
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// To hand it over; without `may_send`, only to ask what became of earlier tries.
+    Send { may_send: bool },
+    /// To ask for it back.
+    Recall,
+}
+
 /// A fulfilment that this worker holds.
-#[derive(Clone, Debug)]
 pub(super) struct Claimed {
     pub id: Uuid,
     pub order_id: Uuid,
     pub part: i32,
+    pub provider: String,
+    /// The provider itself.
+    pub carrier: Arc<dyn Provider>,
     pub idempotency_key: String,
     /// Which attempt this is; with the lease holder, the fence.
     pub attempt: i32,
-    /// The provider may have it from an earlier attempt: ask first.
+    pub task: Task,
+    /// The provider may have it from an earlier attempt, or may have taken it back.
     pub in_doubt: bool,
-    /// Whether it may be sent, else only asked about.
-    pub may_send: bool,
-    pub lease_until: OffsetDateTime,
+    pub tried: Tried,
+    /// It is made to see whether its provider is well again.
+    pub is_trial: bool,
+    /// When the series had begun before this attempt.
+    pub tried_before_since: Option<OffsetDateTime>,
+    /// Its place among what this process has under way, and with it the lease.
+    pub place: Place,
+}
+
+/// What a claim took.
+#[derive(Default)]
+pub(super) struct Took {
+    /// How many fulfilments were looked at, those included that turned out not to be ready.
+    pub looked_at: usize,
+    /// Those to make an attempt at.
+    pub claimed: Vec<Claimed>,
+    /// There was no more room in this process.
+    pub is_full: bool,
+    /// A rate limit stood in the way: look again then.
+    pub again_in: Option<Duration>,
+}
+
+impl Task {
+    /// The value of `fulfilment_attempts.task`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Send { .. } => "send",
+            Self::Recall => "recall",
+        }
+    }
 }
 
 impl FulfilmentWorker {
-    /// Locks what is due, judges it, and writes what it becomes. Returns how many fulfilments were taken, and those to
-    /// make an attempt at.
-    pub(super) async fn claim(&self) -> sqlx::Result<(usize, Vec<Claimed>)> {
+    /// Locks what is due, judges it, and writes what it becomes. With `ahead`, more is taken from quick providers than
+    /// has its turn at once.
+    pub(super) async fn claim(&self, ahead: bool) -> sqlx::Result<Took> {
         let now = self.clock.now();
-        let lease_until = now + self.settings.lease;
-
         let mut tx = self.pool.begin().await?;
-        let due = store::lock_due(&mut tx, now, i64::from(self.settings.concurrency)).await?;
-        if due.is_empty() {
-            return Ok((0, Vec::new()));
+        let dead = self.take_over(&mut tx, now).await?;
+        let mut rooms = self.fill_rooms(&mut tx, ahead, now).await?;
+        let mut took = Took { is_full: rooms.is_full, again_in: rooms.again_in, ..Took::default() };
+        if rooms.taken.is_empty() && dead.is_empty() {
+            return Ok(took);
         }
 
-        let (mut claimed, mut changes, mut moves) = (Vec::new(), Vec::new(), Vec::new());
+        let due = store::load_locked(&mut tx, &rooms.taken, now).await?;
+        let (mut changes, mut moves) = (Vec::new(), Vec::new());
         for due in &due {
-            let verdict = state::judge(&due.facts, &self.settings.retry_policy());
-            let begun = matches!(verdict, Verdict::Attempt { .. });
-            let attempts = due.facts.attempts + i32::from(begun);
-            if let Verdict::Attempt { may_send } = verdict {
-                claimed.push(Claimed::new(due, attempts, may_send, lease_until));
-            }
-            let next = match verdict {
-                Verdict::Attempt { .. } => Next::InProgress {
-                    lease_holder: self.name.clone(),
-                    lease_until,
-                    provider: self.provider.name(),
-                },
-                Verdict::Wait { reason } => Next::Queued { at: now + state::RECHECK, reason },
-                Verdict::Cancel { reason } => Next::Cancelled { reason },
-                Verdict::GiveUp { reason } => Next::Failed { reason },
-            };
-            moves.extend(order_move(due, attempts, &next));
-            let last_outcome = due.facts.died.then_some("unknown");
-            changes.push(store::Change { id: due.id, attempts, next, last_outcome });
+            let (change, begun) = self.judged(due, &rooms.rooms, now);
+            moves.extend(order_move(due, &change));
+            changes.push(change);
+            took.claimed.extend(begun);
         }
-
-        let died: Vec<_> = due.iter().filter(|due| due.facts.died).map(expired).collect();
-        let begun = claimed.iter().map(|claimed| (claimed.id, claimed.attempt));
-        store::finish_attempts(&mut tx, &died, now).await?;
+        let begun: Vec<Begun<'_>> = took.claimed.iter().map(Claimed::begun).collect();
+        let sends = took.claimed.iter().filter(|claimed| claimed.task == Task::Send { may_send: true });
+        let sends: Vec<Uuid> = sends.map(|claimed| claimed.id).collect();
         store::save(&mut tx, &changes, now).await?;
-        store::insert_attempts(&mut tx, begun, &self.name, self.provider.name(), now).await?;
-        orders::move_fulfilment(&mut tx, &moves, now).await?;
+        store::insert_attempts(&mut tx, &begun, &self.name, now).await?;
+        store::note_refunded_pieces(&mut tx, &sends).await?;
+        move_orders(&mut tx, moves, now).await?;
+        spend(&mut tx, &mut rooms.rooms, &took.claimed, now).await?;
         tx.commit().await?;
 
-        self.metrics.count_ends(changes.iter().map(|change| &change.next));
-        Ok((due.len(), claimed))
+        took.looked_at = due.len().max(dead.len());
+        dead.iter().for_each(|next| self.metrics.count_end(next, None, now));
+        due.iter().zip(&changes).for_each(|(due, change)| {
+            self.metrics.count_end(&change.next, due.paid_at, now);
+        });
+        Ok(took)
+    }
+
+    /// Ends the attempts of workers that died: what they were at is due at once, and in doubt.
+    async fn take_over(&self, conn: &mut PgConnection, now: OffsetDateTime) -> sqlx::Result<Vec<Next>> {
+        let dead = store::lock_dead(conn, now, MOST_TAKEN_OVER).await?;
+        let policy = self.settings.retry_policy();
+        let (mut changes, mut moves) = (Vec::new(), Vec::new());
+        for part in &dead {
+            let facts = &part.facts;
+            let tried = Tried { tries: facts.tries, since: facts.tries_since.unwrap_or(now), may_send: true };
+            let next = state::after_death(LEASE_EXPIRED, facts.recalls_from, &tried, &policy, now);
+            let reason = next.reason().map(str::to_owned);
+            let cause = Cause::Attempt { fulfilment: part.id, attempt: part.attempts };
+            moves.push(Moved { order_id: part.order_id, cause, reason });
+            let is_over = matches!(next, Next::Returned { .. });
+            let mut change = Change::of(part, next);
+            if is_over {
+                change.recall_outcome = Some(RecallOutcome::Unanswered);
+            } else {
+                change.last_outcome = Some("unknown".to_owned());
+            }
+            changes.push(change);
+        }
+        let ended: Vec<Ended<'_>> = dead.iter().map(expired).collect();
+        store::finish_attempts(conn, &ended, now).await?;
+        store::save(conn, &changes, now).await?;
+        move_orders(conn, moves, now).await?;
+        Ok(changes.into_iter().map(|change| change.next).collect())
+    }
+
+    /// What a fulfilment that is due becomes, and the attempt that begins with it, if one does.
+    fn judged(
+        &self,
+        due: &Locked,
+        rooms: &HashMap<String, Room>,
+        now: OffsetDateTime,
+    ) -> (Change, Option<Claimed>) {
+        let task = match state::judge(&due.facts, now) {
+            Verdict::Send { may_send } => Task::Send { may_send },
+            Verdict::Recall => Task::Recall,
+            Verdict::Wait { until, reason } => {
+                let mut change = Change::of(due, Next::Queued { at: until, reason });
+                change.begin_series();
+                return (change, None);
+            }
+            Verdict::Cancel { reason } => return (Change::of(due, Next::Cancelled { reason }), None),
+            Verdict::Complete => {
+                return (Change::of(due, Next::Fulfilled { receipt: Receipt::default() }), None);
+            }
+            Verdict::Return { to, reason } => {
+                return (Change::of(due, Next::Returned { to, reason }), None);
+            }
+        };
+        let Some(room) = rooms.get(&due.provider) else {
+            // What was locked came from a room; were it otherwise it is looked at again.
+            let next = Next::Queued { at: now + state::RECHECK, reason: "its provider is gone".to_owned() };
+            return (Change::of(due, next), None);
+        };
+        let lease_until = now + self.settings.lease;
+        let mut change = Change::of(due, Next::InProgress { lease_holder: self.name.clone(), lease_until });
+        change.attempts += 1;
+        change.tries += 1;
+        // Times in which it was due, and nobody asked the provider, say nothing about the provider.
+        let waited = due.next_attempt_at.map_or(time::Duration::ZERO, |due_at| now - due_at);
+        let since = due.facts.tries_since.map_or(now, |since| now.min(since + waited));
+        change.tries_since = Some(since);
+        let may_send = task != Task::Send { may_send: false };
+        let claimed = Claimed {
+            id: due.id,
+            order_id: due.order_id,
+            part: due.part,
+            provider: due.provider.clone(),
+            carrier: Arc::clone(&room.provider),
+            idempotency_key: due.idempotency_key.clone(),
+            attempt: change.attempts,
+            task,
+            in_doubt: due.facts.in_doubt,
+            tried: Tried { tries: change.tries, since, may_send },
+            is_trial: room.is_trial,
+            tried_before_since: due.facts.tries_since,
+            place: self.places.take((due.id, change.attempts), &due.provider, lease_until),
+        };
+        (change, Some(claimed))
     }
 
     /// What to tell the provider, in the order of the claims. It is read outside of the claim's transaction, so that an
     /// order that cannot be read costs its own attempt only and does not hold up all others.
     pub(super) async fn deliveries(&self, claimed: &[Claimed]) -> Vec<Result<Delivery, String>> {
-        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.order_id).collect();
+        if claimed.is_empty() {
+            return Vec::new();
+        }
+        let to_send = claimed.iter().filter(|claimed| claimed.tried.may_send && claimed.task != Task::Recall);
+        let ids: Vec<Uuid> = to_send.map(|claimed| claimed.order_id).collect();
+        let lines = self.load_lines(claimed).await;
         let orders: HashMap<Uuid, Result<Order, String>> = match self.load(&ids).await {
             Ok(orders) => orders.into_iter().map(|order| (order.id, Ok(order))).collect(),
             Err(_) => {
@@ -97,9 +224,21 @@ impl FulfilmentWorker {
             .iter()
             .map(|claimed| {
                 let order = orders.get(&claimed.order_id).cloned().unwrap_or_else(|| Err(gone()))?;
-                Ok(Delivery::new(claimed.id, claimed.idempotency_key.clone(), claimed.part, order))
+                let lines = lines.as_ref().map_err(|why| why.clone())?;
+                let lines = lines.get(&claimed.id).map_or(&[][..], Vec::as_slice);
+                // The last pieces were refunded since it was claimed.
+                if !lines.is_empty() && lines.iter().all(|line| line.left() == 0) {
+                    return Err("nothing of it is left to send".to_owned());
+                }
+                Ok(Delivery::new(claimed.id, claimed.idempotency_key.clone(), claimed.part, order, lines))
             })
             .collect()
+    }
+
+    async fn load_lines(&self, claimed: &[Claimed]) -> Result<HashMap<Uuid, Vec<PartLine>>, String> {
+        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.id).collect();
+        let read = async { store::load_lines(&mut *self.pool.acquire().await?, &ids).await };
+        read.await.map_err(|error| format!("what is left of the order could not be read: {error}"))
     }
 
     async fn load(&self, order_ids: &[Uuid]) -> sqlx::Result<Vec<Order>> {
@@ -112,46 +251,60 @@ impl FulfilmentWorker {
 
 impl FulfilmentSettings {
     pub(super) fn retry_policy(&self) -> RetryPolicy {
-        RetryPolicy { base: self.retry_base, max_attempts: self.max_attempts }
+        RetryPolicy { base: self.retry_base, max_age: self.max_age, max_attempts: self.max_attempts }
     }
 }
 
 impl Claimed {
-    fn new(due: &store::Due, attempt: i32, may_send: bool, lease_until: OffsetDateTime) -> Self {
-        Self {
-            id: due.id,
-            order_id: due.order_id,
-            part: due.part,
-            idempotency_key: due.idempotency_key.clone(),
-            attempt,
-            in_doubt: due.facts.in_doubt,
-            may_send,
-            lease_until,
-        }
-    }
-
     pub(super) fn cause(&self) -> Cause {
         Cause::Attempt { fulfilment: self.id, attempt: self.attempt }
     }
+
+    fn begun(&self) -> Begun<'_> {
+        Begun {
+            fulfilment_id: self.id,
+            attempt: self.attempt,
+            provider: &self.provider,
+            task: self.task.as_str(),
+            idempotency_key: &self.idempotency_key,
+        }
+    }
+}
+
+/// Counts what begins against the bounds of its providers.
+async fn spend(
+    conn: &mut PgConnection,
+    rooms: &mut HashMap<String, Room>,
+    claimed: &[Claimed],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let mut healths = Vec::new();
+    for room in rooms.values_mut().filter(|room| room.is_bound) {
+        let begun = claimed.iter().filter(|claimed| claimed.provider == room.row.name).count();
+        if begun > 0 {
+            room.row.health.spend(u32::try_from(begun).unwrap_or(u32::MAX));
+            if room.is_trial {
+                room.row.health.begin_trial(now);
+            }
+            healths.push((room.row.name.as_str(), &room.row.health));
+        }
+    }
+    store::save_health(conn, healths.iter().copied()).await
 }
 
 /// How the order moves with it. One that was queued and stays so moves nothing: the reason alone would be written anew
 /// each time a held order is looked at.
-fn order_move(due: &store::Due, attempt: i32, next: &Next) -> Option<FulfilmentMove> {
-    if !due.facts.died && matches!(next, Next::Queued { .. }) {
+fn order_move(due: &Locked, change: &Change) -> Option<Moved> {
+    if matches!(change.next, Next::Queued { .. }) {
         return None;
     }
-    let why = next.reason().or(due.facts.died.then_some(LEASE_EXPIRED)).map(str::to_owned);
-    Some(moved(due.order_id, next.axis(), Cause::Attempt { fulfilment: due.id, attempt }, why))
+    let reason = change.next.reason().map(str::to_owned);
+    let cause = Cause::Attempt { fulfilment: due.id, attempt: change.attempts };
+    Some(Moved { order_id: due.order_id, cause, reason })
 }
 
-fn expired(due: &store::Due) -> store::Ended<'static> {
-    store::Ended {
-        fulfilment_id: due.id,
-        attempt: due.facts.attempts,
-        outcome: "unknown",
-        detail: Some(LEASE_EXPIRED),
-    }
+fn expired(part: &Locked) -> Ended<'static> {
+    Ended { fulfilment_id: part.id, attempt: part.attempts, outcome: "unknown", detail: Some(LEASE_EXPIRED) }
 }
 
 fn gone() -> String {

@@ -6,7 +6,7 @@ use serde_json::json;
 use time::macros::datetime;
 use uuid::Uuid;
 
-use super::super::{DeliveredOrder, DeliveryCustomer};
+use super::super::{DeliveredOrder, DeliveryCustomer, Tracking};
 use super::*;
 
 const KEY: &str = "ful_0190";
@@ -106,10 +106,22 @@ fn reply(status: u16, body: &str) -> Reply {
 
 fn kind(look_up: &LookUp) -> &'static str {
     match look_up {
-        LookUp::Has { .. } => "has",
+        LookUp::Done(_) => "done",
+        LookUp::Accepted(_) => "accepted",
+        LookUp::Rejected { .. } => "rejected",
         LookUp::Absent => "absent",
         LookUp::NotOffered => "not_offered",
         LookUp::Unclear { .. } => "unclear",
+    }
+}
+
+fn recall_kind(recall: &Recall) -> &'static str {
+    match recall {
+        Recall::Recalled => "recalled",
+        Recall::Absent => "absent",
+        Recall::TooLate { .. } => "too_late",
+        Recall::NotOffered => "not_offered",
+        Recall::Unclear { .. } => "unclear",
     }
 }
 
@@ -120,7 +132,7 @@ async fn an_order_is_posted_with_its_key_and_a_signature_that_covers_the_body() 
 
     let outcome = provider.send(&delivery()).await;
 
-    assert_eq!(outcome, Outcome::Fulfilled { reference: Some("W-77".into()) });
+    assert_eq!(outcome, Outcome::Fulfilled(Receipt::named("W-77")));
     let request = stub.request();
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     assert!(request.starts_with("POST /orders HTTP/1.1\r\n"), "{request}");
@@ -170,6 +182,30 @@ async fn a_look_up_appends_the_key_to_the_path_and_keeps_the_query() {
 }
 
 #[tokio::test]
+async fn a_recall_deletes_the_key_and_is_signed() {
+    let stub = Stub::answering(http("204 No Content", "", ""));
+
+    let answer = stub.provider("/orders").recall(KEY).await;
+
+    assert_eq!(answer, Recall::Recalled);
+    let request = stub.request();
+    assert!(request.starts_with("DELETE /orders/ful_0190 HTTP/1.1\r\n"), "{request}");
+    assert_eq!(header(&request, "idempotency-key"), Some(KEY));
+    assert!(header(&request, "webhook-signature").is_some());
+}
+
+#[tokio::test]
+async fn a_recall_without_an_answer_is_unclear() {
+    let silent = Stub::answering(NEVER);
+    let busy = Stub::answering(http("503 Service Unavailable", "retry-after: 30\r\n", ""));
+
+    assert_eq!(recall_kind(&silent.provider("/").recall(KEY).await), "unclear");
+    assert_eq!(recall_kind(&provider_at("http://packline.invalid/").recall(KEY).await), "unclear");
+    let answer = busy.provider("/").recall(KEY).await;
+    assert!(matches!(answer, Recall::Unclear { retry_after: Some(wish), .. } if wish.as_secs() == 30));
+}
+
+#[tokio::test]
 async fn no_answer_is_unknown_and_no_connection_is_not_done() {
     let silent = Stub::answering(NEVER);
     let hanging_up = Stub::answering("");
@@ -202,7 +238,7 @@ async fn a_redirect_is_not_followed_and_a_long_body_is_not_read_to_its_end() {
     let outcome = elsewhere.provider("/").send(&delivery()).await;
     assert!(matches!(&outcome, Outcome::NotDone { why, .. } if why.contains("redirects are not followed")));
 
-    assert_eq!(long.provider("/").send(&delivery()).await, Outcome::Fulfilled { reference: None });
+    assert_eq!(long.provider("/").send(&delivery()).await, Outcome::Fulfilled(Receipt::default()));
 }
 
 #[tokio::test]
@@ -216,33 +252,91 @@ async fn a_retry_after_is_read_from_the_answer() {
 
 #[test]
 fn every_status_has_its_meaning() {
-    for (status, sending, look_up) in [
-        (200, "fulfilled", "has"),
-        (201, "fulfilled", "has"),
-        (202, "fulfilled", "has"),
-        (301, "not_done", "unclear"),
-        (304, "not_done", "unclear"),
-        (400, "rejected", "not_offered"),
-        (401, "not_done", "not_offered"),
-        (403, "not_done", "not_offered"),
-        (404, "not_done", "absent"),
-        (405, "not_done", "not_offered"),
-        (408, "not_done", "unclear"),
-        (409, "fulfilled", "not_offered"),
-        (422, "rejected", "not_offered"),
-        (425, "not_done", "unclear"),
-        (429, "not_done", "unclear"),
-        (500, "unknown", "unclear"),
-        (501, "unknown", "not_offered"),
-        (502, "unknown", "unclear"),
-        (503, "not_done", "unclear"),
-        (504, "unknown", "unclear"),
-        (999, "unknown", "not_offered"),
+    for (status, sending, look_up, recall) in [
+        (200, "fulfilled", "done", "recalled"),
+        (201, "fulfilled", "done", "recalled"),
+        (202, "accepted", "accepted", "unclear"),
+        (204, "fulfilled", "done", "recalled"),
+        (301, "not_done", "unclear", "unclear"),
+        (304, "not_done", "unclear", "unclear"),
+        (400, "rejected", "not_offered", "unclear"),
+        (401, "not_done", "not_offered", "unclear"),
+        (403, "not_done", "not_offered", "unclear"),
+        (404, "not_done", "absent", "absent"),
+        (405, "not_done", "not_offered", "not_offered"),
+        (408, "not_done", "unclear", "unclear"),
+        (409, "fulfilled", "not_offered", "too_late"),
+        (410, "rejected", "not_offered", "too_late"),
+        (422, "rejected", "not_offered", "too_late"),
+        (425, "not_done", "unclear", "unclear"),
+        (429, "not_done", "unclear", "unclear"),
+        (500, "unknown", "unclear", "unclear"),
+        (501, "unknown", "not_offered", "not_offered"),
+        (502, "unknown", "unclear", "unclear"),
+        (503, "not_done", "unclear", "unclear"),
+        (504, "unknown", "unclear", "unclear"),
+        (999, "unknown", "not_offered", "unclear"),
     ] {
         let reply = reply(status, "{}");
         assert_eq!(reply.to_sending().code(), sending, "{status}");
         assert_eq!(kind(&reply.to_look_up(KEY)), look_up, "{status}");
+        assert_eq!(recall_kind(&reply.to_recall()), recall, "{status}");
     }
+}
+
+#[test]
+fn the_status_of_a_known_key_says_how_far_it_is() {
+    for (body, repeated, look_up) in [
+        (r#"{}"#, "fulfilled", "done"),
+        (r#"{"status": null}"#, "fulfilled", "done"),
+        (r#"{"status": "done"}"#, "fulfilled", "done"),
+        (r#"{"status": "shipped"}"#, "fulfilled", "done"),
+        (r#"{"status": "Fulfilled"}"#, "fulfilled", "done"),
+        (r#"{"status": "accepted"}"#, "accepted", "accepted"),
+        (r#"{"status": "rejected", "reason": "no such street"}"#, "rejected", "rejected"),
+        (r#"{"status": "rejected"}"#, "rejected", "rejected"),
+        (r#"{"status": "picking"}"#, "unknown", "unclear"),
+        (r#"{"status": 7}"#, "unknown", "unclear"),
+    ] {
+        assert_eq!(reply(409, body).to_sending().code(), repeated, "{body}");
+        assert_eq!(kind(&reply(200, body).to_look_up(KEY)), look_up, "{body}");
+    }
+    let LookUp::Rejected { why } =
+        reply(200, r#"{"status": "rejected", "reason": "no such street"}"#).to_look_up(KEY)
+    else {
+        panic!()
+    };
+    assert_eq!(why, "no such street");
+}
+
+#[test]
+fn tracking_is_read_from_every_good_answer() {
+    let body = r#"{"reference": "W-1", "status": "accepted",
+        "tracking": {"carrier": "DHL", "number": 123, "url": "https://track.example/123", "else": {}}}"#;
+    let receipt = Receipt {
+        reference: Some("W-1".into()),
+        tracking: Some(Tracking {
+            carrier: Some("DHL".into()),
+            number: Some("123".into()),
+            url: Some("https://track.example/123".into()),
+        }),
+    };
+
+    assert_eq!(reply(200, body).to_sending(), Outcome::Fulfilled(receipt.clone()));
+    assert_eq!(reply(202, body).to_sending(), Outcome::Accepted(receipt.clone()));
+    assert_eq!(reply(409, body).to_sending(), Outcome::Accepted(receipt.clone()));
+    assert_eq!(reply(200, body).to_look_up(KEY), LookUp::Accepted(receipt));
+    for tracking in ["{}", "[]", "\"DHL\"", r#"{"number": ""}"#, r#"{"carrier": {"a": 1}}"#] {
+        let body = format!(r#"{{"reference": "W-1", "tracking": {tracking}}}"#);
+        assert_eq!(reply(200, &body).to_sending(), Outcome::Fulfilled(Receipt::named("W-1")), "{tracking}");
+    }
+}
+
+#[test]
+fn a_recall_that_came_too_late_quotes_the_provider() {
+    let Recall::TooLate { why } = reply(409, "on the truck since noon").to_recall() else { panic!() };
+
+    assert_eq!(why, "the provider answered 409 Conflict: on the truck since noon");
 }
 
 #[test]
@@ -257,7 +351,11 @@ fn a_reference_is_optional_and_any_other_body_is_passed_over() {
         ("", None),
     ] {
         let reference = expected.map(ToOwned::to_owned);
-        assert_eq!(reply(200, body).to_sending(), Outcome::Fulfilled { reference }, "{body}");
+        assert_eq!(
+            reply(200, body).to_sending(),
+            Outcome::Fulfilled(Receipt { reference, tracking: None }),
+            "{body}"
+        );
     }
 }
 
@@ -275,8 +373,8 @@ fn a_rejection_quotes_the_beginning_of_the_body() {
 #[test]
 fn a_look_ups_yes_is_a_json_object_and_about_the_key_that_was_asked_for() {
     for (body, expected) in [
-        (r#"{"reference": "W-1"}"#, "has"),
-        (r#"{"idempotency_key": "ful_0190"}"#, "has"),
+        (r#"{"reference": "W-1"}"#, "done"),
+        (r#"{"idempotency_key": "ful_0190"}"#, "done"),
         (r#"{"idempotency_key": "ful_other"}"#, "not_offered"),
         (r#"{"idempotency_key": 3}"#, "not_offered"),
         ("<html>It works!</html>", "not_offered"),

@@ -321,7 +321,7 @@ fn refunds_count_one_by_one_and_beyond_them_by_the_charges_sum() {
 }
 
 #[test]
-fn a_whole_refund_calls_off_what_is_queued_and_nothing_else() {
+fn a_whole_refund_calls_off_what_has_begun() {
     for &fulfilment in FulfilmentStatus::ALL {
         let before = OrderFacts { fulfilment, ..shop_order(&[captured("pi_1", ASKED)]) };
 
@@ -330,8 +330,8 @@ fn a_whole_refund_calls_off_what_is_queued_and_nothing_else() {
 
         let expected = match fulfilment {
             FulfilmentStatus::None => vec![Consequence::Queue, Consequence::Cancel],
-            FulfilmentStatus::Queued => vec![Consequence::Cancel],
-            _ => vec![],
+            FulfilmentStatus::Cancelled => vec![],
+            _ => vec![Consequence::Cancel],
         };
         assert_eq!(refund, expected, "{fulfilment}");
         assert!(!part.contains(&Consequence::Cancel), "{fulfilment}");
@@ -352,6 +352,23 @@ fn a_whole_refund_that_fails_queues_again_what_it_called_off_and_holds_it() {
     assert_eq!(second_refund.after.payment, PaymentStatus::Refunded);
     assert_eq!(second_refund.consequences, [Consequence::Cancel]);
     assert_eq!(second_refund.after.open_holds(), 0);
+}
+
+#[test]
+fn a_whole_refund_that_fails_queues_again_what_it_called_off_of_an_order_of_which_a_part_had_left() {
+    for &fulfilment in FulfilmentStatus::ALL.iter().filter(|at| **at != FulfilmentStatus::None) {
+        let refunded = shop_order(&[captured("pi_1", ASKED), refunded("re_1", ASKED)]);
+        let refunded = OrderFacts { fulfilment, ..refunded };
+
+        let failed = refunded.transition(&reversed("re_1", ASKED));
+
+        assert_eq!(failed.consequences, [Consequence::Queue], "{fulfilment}");
+        let expected = match fulfilment {
+            FulfilmentStatus::Cancelled => FulfilmentStatus::Queued,
+            other => other,
+        };
+        assert_eq!(failed.after.fulfilment, expected);
+    }
 }
 
 #[test]

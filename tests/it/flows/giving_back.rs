@@ -38,7 +38,7 @@ async fn all_of_it_after_it_was_sent() {
         money       captured 2000
         money       charge_refunded 2000
         money       refunded 2000
-        fulfilment  fulfilled
+        fulfilment  recalling: refunded
         refund      api 2000 succeeded
         payment     succeeded
         call        create done

@@ -21,7 +21,7 @@ async fn a_crash_after_the_provider_shipped_is_found_by_asking_and_not_sent_agai
     crash(shop.worker(warehouse.clone()), &warehouse).await;
 
     let next = shop.worker(warehouse.clone());
-    shop.advance(59);
+    shop.advance(24);
     assert_eq!(next.run_once().await.unwrap(), 0, "the lease still runs");
     shop.advance(1);
     drain(&next).await;
@@ -43,7 +43,7 @@ async fn a_crash_before_the_provider_got_it_is_sent_by_the_next() {
     // As if it had died on the way there.
     warehouse.forget();
 
-    shop.advance(60);
+    shop.advance(25);
     drain(&shop.worker(warehouse.clone())).await;
 
     assert_eq!(shop.state(&sale).await, "fulfilled");
@@ -58,7 +58,7 @@ async fn a_worker_that_outlived_its_lease_writes_nothing() {
     let slow = shop.worker(slow_warehouse.clone());
     let slow_round = tokio::spawn(async move { slow.run_once().await });
     slow_warehouse.has_shipped.notified().await;
-    shop.advance(60);
+    shop.advance(25);
     let quick_warehouse = Warehouse::does([Does::Say(Outcome::Rejected { why: "bad address".into() })]);
     drain(&shop.worker(quick_warehouse)).await;
     let before = (shop.row(&sale).await, shop.attempts(&sale).await, shop.moves(&sale).await);
@@ -84,7 +84,7 @@ async fn a_late_attempt_writes_nothing_over_a_newer_one_of_the_same_worker() {
     };
     let first = round();
     warehouse.has_shipped.notified().await;
-    shop.advance(60);
+    shop.advance(25);
     let second = round();
     warehouse.has_shipped.notified().await;
 
@@ -106,7 +106,7 @@ async fn a_fulfilment_that_kills_its_workers_is_given_up() {
     let sale = shop.paid().await;
     crash(shop.fulfilment_worker(warehouse.clone(), settings.clone()), &warehouse).await;
 
-    shop.advance(60);
+    shop.advance(25);
     drain(&shop.fulfilment_worker(warehouse.clone(), settings)).await;
 
     let row = shop.row(&sale).await;

@@ -82,7 +82,7 @@ async fn an_order_is_posted_with_all_that_a_warehouse_needs_and_signed() {
                 "customer": { "name": "Ada", "email": "ada@example.com" },
                 "shipping": { "name": "Ada", "line1": "1 Main St", "city": "Leeds", "country": "GB" },
                 "lines": [{
-                    "sku": "TEA-2", "description": "Tea, loose", "quantity": 2, "unit_amount": 1000, "amount": 2000
+                    "position": 1, "sku": "TEA-2", "description": "Tea, loose", "quantity": 2, "unit_amount": 1000, "amount": 2000
                 }],
                 "metadata": { "gift": "yes" },
                 "created_at": created_at

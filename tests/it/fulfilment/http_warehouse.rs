@@ -1,5 +1,5 @@
 //! A warehouse behind HTTP, as somebody else would build one: `POST /orders` takes an order, `GET /orders/{key}` says
-//! whether it has one. It heeds the `Idempotency-Key`, and keeps every request for the test to look at.
+//! whether it has one, `DELETE /orders/{key}` takes it back. It heeds the `Idempotency-Key`, and keeps every request for the test to look at.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -64,6 +64,8 @@ struct State {
     script: Mutex<VecDeque<Does>>,
     seen: Mutex<Vec<Seen>>,
     shipped: Mutex<Vec<String>>,
+    look_ups: Mutex<VecDeque<(u16, &'static str)>>,
+    recalls: Mutex<VecDeque<(u16, &'static str)>>,
     lock: tokio::sync::Mutex<Option<OrderLock>>,
 }
 
@@ -82,7 +84,7 @@ impl HttpWarehouse {
             App::new()
                 .app_data(web::Data::from(Arc::clone(&shared)))
                 .service(web::resource("/orders").post(take_order))
-                .service(web::resource("/orders/{key}").get(look_up))
+                .service(web::resource("/orders/{key}").get(look_up).delete(take_back))
         })
         .workers(1)
         .disable_signals()
@@ -104,6 +106,16 @@ impl HttpWarehouse {
             timeout: Duration::from_secs(10),
         };
         provider(&choice, clock.clone()).unwrap()
+    }
+
+    /// What look-ups answer, in turn: status and body; then the truth.
+    pub fn answer_look_ups(&self, answers: impl IntoIterator<Item = (u16, &'static str)>) {
+        self.state.look_ups.lock().unwrap().extend(answers);
+    }
+
+    /// What recalls answer, in turn: status and body; then that nothing is taken back.
+    pub fn answer_recalls(&self, answers: impl IntoIterator<Item = (u16, &'static str)>) {
+        self.state.recalls.lock().unwrap().extend(answers);
     }
 
     pub fn seen(&self, method: &str) -> Vec<Seen> {
@@ -174,10 +186,21 @@ async fn look_up(
     state: web::Data<State>,
 ) -> HttpResponse {
     keep(&request, &body, &state);
+    if let Some((status, body)) = state.look_ups.lock().unwrap().pop_front() {
+        return HttpResponse::build(StatusCode::from_u16(status).unwrap()).body(body);
+    }
     if state.shipped.lock().unwrap().contains(&key) {
         HttpResponse::Ok().json(json!({ "reference": "W-1", "idempotency_key": *key }))
     } else {
         HttpResponse::NotFound().finish()
+    }
+}
+
+async fn take_back(request: HttpRequest, body: web::Bytes, state: web::Data<State>) -> HttpResponse {
+    keep(&request, &body, &state);
+    match state.recalls.lock().unwrap().pop_front() {
+        Some((status, body)) => HttpResponse::build(StatusCode::from_u16(status).unwrap()).body(body),
+        None => HttpResponse::MethodNotAllowed().finish(),
     }
 }
 

@@ -2,12 +2,23 @@
 //! that does what a script says.
 
 mod answers;
+mod beats;
+mod bounds;
+mod callbacks;
 mod dead_workers;
+mod digital;
 mod http;
 mod http_warehouse;
 mod locks;
+mod manual;
+mod measured;
+mod partial;
+mod protocol;
 mod readiness;
+mod recall;
 mod shop;
+mod split;
+mod stopping;
 mod straight_line;
 mod warehouse;
 

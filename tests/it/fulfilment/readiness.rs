@@ -56,7 +56,7 @@ async fn a_refunded_order_that_was_not_sent_is_cancelled() {
 }
 
 #[tokio::test]
-async fn an_order_refunded_while_it_is_sent_is_recorded_as_it_was() {
+async fn an_order_refunded_while_it_is_sent_is_recalled_and_stays_fulfilled_where_that_cannot_be() {
     let shop = Shop::open().await;
     let warehouse = Warehouse::does([Does::ShipAndHang]);
     let sale = shop.paid().await;
@@ -68,8 +68,11 @@ async fn an_order_refunded_while_it_is_sent_is_recorded_as_it_was() {
     assert_eq!(shop.state(&sale).await, "in_progress");
     warehouse.go_on.notify_one();
     round.await.unwrap().unwrap();
+    assert_eq!(shop.row(&sale).await.at(), ("recalling", "fulfilled", 1));
+    drain(&shop.worker(warehouse.clone())).await;
 
-    assert_eq!(shop.row(&sale).await.at(), ("fulfilled", "fulfilled", 1));
+    assert_eq!(shop.row(&sale).await.at(), ("fulfilled", "fulfilled", 2));
+    assert_eq!(shop.outcomes(&sale).await, ["fulfilled", "not_offered"]);
     assert_eq!(shop.order(&sale.intent).await["payment_status"], "refunded");
 }
 

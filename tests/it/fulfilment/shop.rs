@@ -76,6 +76,24 @@ impl Shop {
         sale
     }
 
+    /// Has another provider carry an order out, as a rule would have.
+    pub async fn to_provider(&self, sale: &Sale, provider: &str) {
+        sqlx::query(
+            "insert into fulfilment_providers (name, kind, created_at, updated_at) values ($1, 'log', now(), now()) \
+             on conflict (name) do nothing",
+        )
+        .bind(provider)
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        sqlx::query("update fulfilments set provider = $2 where order_id = $1")
+            .bind(sale.order)
+            .bind(provider)
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
     pub async fn disputed(&self, sale: &Sale, event: &str, status: &str) {
         let id = sale.intent.replace("pi_", "du_");
         self.deliver(&[dispute(event, &id, &sale.intent, status)]).await;

@@ -23,10 +23,7 @@ async fn a_paid_order_is_fulfilled_once_however_often_its_payment_is_told() {
 
     let row = shop.row(&sale).await;
     assert_eq!(row.at(), ("fulfilled", "fulfilled", 1));
-    assert_eq!(
-        (row.provider.as_deref(), row.provider_reference.as_deref()),
-        (Some("warehouse"), Some("W-1"))
-    );
+    assert_eq!((row.provider.as_deref(), row.provider_reference.as_deref()), (Some("default"), Some("W-1")));
     assert_eq!((row.lease_holder, row.last_outcome.as_deref()), (None, Some("fulfilled")));
     assert_eq!(shop.attempts(&sale).await, [("fulfilled".into(), "W-1".into())]);
     assert_eq!(

@@ -1,10 +1,10 @@
 //! A provider in memory. It keeps the ledger which decides whether something was sent twice.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use packline::fulfilment::{Answer, Delivery, LookUp, Outcome, Provider};
+use packline::fulfilment::{Answer, Delivery, LookUp, Outcome, Provider, Recall, Receipt};
 use tokio::sync::Notify;
 
 /// What the warehouse does with one request to send.
@@ -26,6 +26,9 @@ pub struct Warehouse {
     shipped: Mutex<Vec<String>>,
     answers: Mutex<VecDeque<LookUp>>,
     asked: AtomicUsize,
+    recall_answers: Mutex<VecDeque<Recall>>,
+    recalls: Mutex<Vec<String>>,
+    hangs_in_recall: AtomicBool,
     pub has_shipped: Notify,
     pub go_on: Notify,
 }
@@ -39,6 +42,21 @@ impl Warehouse {
     /// What look-ups answer, in turn; without it, the truth.
     pub fn answer_look_ups(&self, answers: impl IntoIterator<Item = LookUp>) {
         self.answers.lock().unwrap().extend(answers);
+    }
+
+    /// What recalls answer, in turn; without it, that nothing is taken back.
+    pub fn answer_recalls(&self, answers: impl IntoIterator<Item = Recall>) {
+        self.recall_answers.lock().unwrap().extend(answers);
+    }
+
+    /// Works at the next recall, tells the test, and never answers it.
+    pub fn hang_in_recall(&self) {
+        self.hangs_in_recall.store(true, Ordering::SeqCst);
+    }
+
+    /// The keys that were recalled, each as often as it was.
+    pub fn recalls(&self) -> Vec<String> {
+        self.recalls.lock().unwrap().clone()
     }
 
     /// The keys that it shipped, each as often as it did.
@@ -75,7 +93,7 @@ impl Warehouse {
 }
 
 pub fn done() -> Outcome {
-    Outcome::Fulfilled { reference: Some("W-1".into()) }
+    Outcome::Fulfilled(Receipt::named("W-1"))
 }
 
 pub fn not_done(why: &str) -> Outcome {
@@ -122,10 +140,25 @@ impl Provider for Warehouse {
                 return answer;
             }
             if self.shipped().iter().any(|shipped| shipped == key) {
-                LookUp::Has { reference: Some("W-1".into()) }
+                LookUp::Done(Receipt::named("W-1"))
             } else {
                 LookUp::Absent
             }
+        })
+    }
+
+    fn recall<'a>(&'a self, key: &'a str) -> Answer<'a, Recall> {
+        Box::pin(async move {
+            self.recalls.lock().unwrap().push(key.to_owned());
+            let answer = self.recall_answers.lock().unwrap().pop_front().unwrap_or(Recall::NotOffered);
+            if answer == Recall::Recalled {
+                self.shipped.lock().unwrap().retain(|shipped| shipped != key);
+            }
+            if self.hangs_in_recall.swap(false, Ordering::SeqCst) {
+                self.has_shipped.notify_one();
+                std::future::pending::<()>().await;
+            }
+            answer
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use packline::fulfilment::{Answer, Delivery, FulfilmentSettings, LookUp, Outcome, Provider};
+use packline::fulfilment::{Answer, Delivery, FulfilmentSettings, LookUp, Outcome, Provider, Receipt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ impl Provider for Remembers {
 
     fn send<'a>(&'a self, delivery: &'a Delivery) -> Answer<'a, Outcome> {
         self.0.lock().unwrap().push(delivery.clone());
-        Box::pin(async { Outcome::Fulfilled { reference: None } })
+        Box::pin(async { Outcome::Fulfilled(Receipt::default()) })
     }
 
     fn look_up<'a>(&'a self, _: &'a str) -> Answer<'a, LookUp> {

@@ -7,7 +7,10 @@ use std::time::Duration;
 use packline::app::{App, Roles};
 use packline::clock::Clock;
 use packline::config::{LabelledSecret, Secret, ServeConfig, StripeConfig};
-use packline::fulfilment::{FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, LogProvider, Provider};
+use packline::fulfilment::{
+    DEFAULT_PROVIDER, FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, LogProvider, Provider,
+    Providers,
+};
 use packline::inbox::{Applier, InboxMetrics};
 use packline::orders::Patience;
 use packline::webhooks::EndpointSecret;
@@ -231,9 +234,22 @@ impl TestApp {
         provider: Arc<dyn Provider>,
         settings: FulfilmentSettings,
     ) -> FulfilmentWorker {
+        self.fulfilment_worker_of(self.providers().with(DEFAULT_PROVIDER, provider), settings)
+    }
+
+    /// Those of the table, and none as the default.
+    pub fn providers(&self) -> Providers {
+        Providers::new(self.pool.clone(), self.clock.clone(), Duration::from_secs(10))
+    }
+
+    pub fn fulfilment_worker_of(
+        &self,
+        providers: Providers,
+        settings: FulfilmentSettings,
+    ) -> FulfilmentWorker {
         let metrics = FulfilmentMetrics::register(&mut telemetry::registry());
         let name = uuid::Uuid::new_v4().to_string();
-        FulfilmentWorker::new(self.pool.clone(), self.clock.clone(), provider, name, settings, metrics)
+        FulfilmentWorker::new(self.pool.clone(), self.clock.clone(), providers, name, settings, metrics)
     }
 
     /// Fulfils what is due, with a provider that always does it.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use packline::fulfilment::{Answer, Delivery, LookUp, Outcome, Provider};
+use packline::fulfilment::{Answer, Delivery, LookUp, Outcome, Provider, Receipt};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -77,7 +77,7 @@ impl Provider for Dispatch {
             }
             self.sent.lock().unwrap().push((order, delivery.idempotency_key.clone()));
             match does {
-                Does::Ship => Outcome::Fulfilled { reference: None },
+                Does::Ship => Outcome::Fulfilled(Receipt::default()),
                 _ => Outcome::Unknown { why, retry_after: None },
             }
         })
@@ -86,7 +86,7 @@ impl Provider for Dispatch {
     fn look_up<'a>(&'a self, key: &'a str) -> Answer<'a, LookUp> {
         Box::pin(async move {
             let is_sent = self.sent.lock().unwrap().iter().any(|(_, sent)| sent == key);
-            if is_sent { LookUp::Has { reference: None } } else { LookUp::Absent }
+            if is_sent { LookUp::Done(Receipt::default()) } else { LookUp::Absent }
         })
     }
 }
