@@ -199,18 +199,18 @@ fn settings_of(folder: &Path) -> ClusterSettings {
     ClusterSettings { data_dir: folder.to_owned(), keeper, durable: true }
 }
 
-async fn join(folder: &Path) -> Cluster {
+pub async fn join(folder: &Path) -> Cluster {
     let settings = settings_of(folder);
     tokio::task::spawn_blocking(move || Cluster::join(&settings).unwrap()).await.unwrap()
 }
 
-fn postmaster(cluster: &Path) -> Option<Pid> {
+pub fn postmaster(cluster: &Path) -> Option<Pid> {
     let noted = std::fs::read_to_string(cluster.join("data/postmaster.pid")).ok()?;
     noted.lines().next()?.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// Waits until a process has ended.
-async fn ended(pid: Pid) {
+pub async fn ended(pid: Pid) {
     let deadline = Instant::now() + PATIENCE;
     // One that has ended but was not waited for has no command line any more.
     while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()) {

@@ -27,6 +27,11 @@ pub struct Load {
 
 impl Load {
     pub fn start(base: &str) -> Self {
+        Self::start_slowly(base, Duration::ZERO)
+    }
+
+    /// The same, with a pause of each sender after each event.
+    pub fn start_slowly(base: &str, pause: Duration) -> Self {
         let (base, target) = watch::channel(base.to_owned());
         let mut load =
             Self { base, acknowledged: Arc::default(), stop: Arc::default(), senders: JoinSet::new() };
@@ -38,6 +43,7 @@ impl Load {
                 sent: Arc::clone(&sent),
                 acknowledged: Arc::clone(&load.acknowledged),
                 stop: Arc::clone(&load.stop),
+                pause,
             };
             load.senders.spawn(sender.run());
         }
@@ -81,6 +87,7 @@ struct Sender {
     sent: Arc<AtomicU64>,
     acknowledged: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
+    pause: Duration,
 }
 
 impl Sender {
@@ -95,6 +102,7 @@ impl Sender {
             }
             self.acknowledged.fetch_add(1, Ordering::SeqCst);
             acknowledged.push(id(&event).to_owned());
+            tokio::time::sleep(self.pause).await;
         }
         acknowledged
     }
