@@ -61,14 +61,14 @@ export class Programs {
   }
 
   /** Stops the one whose command line fits; gives its exit code. */
-  async stopOne(fits) {
+  async stopOne(fits, signal = "SIGTERM") {
     const at = this.running.findLastIndex(({ name }) => fits(name));
     const { child, exited } = this.running.splice(at, 1)[0];
-    child.kill("SIGTERM");
+    child.kill(signal);
     const patience = setTimeout(() => child.kill("SIGKILL"), 20_000);
-    const [code, signal] = child.exitCode === null && child.signalCode === null ? await exited : [child.exitCode, child.signalCode];
+    const [code, killed] = child.exitCode === null && child.signalCode === null ? await exited : [child.exitCode, child.signalCode];
     clearTimeout(patience);
-    return code ?? signal;
+    return code ?? killed;
   }
 
   /** Stops all in order, newest first; gives the exit codes. */

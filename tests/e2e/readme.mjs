@@ -50,6 +50,17 @@ const shop = createServer((_, response) => response.setHeader("content-type", "t
 await once(shop, "listening");
 const shopOrigin = `http://127.0.0.1:${shop.address().port}`;
 
+// A warehouse that does at once what it gets, or tells later.
+const parcels = [];
+let warehouseSays = 201;
+const warehouse = createServer(async (request, response) => {
+  let body = "";
+  for await (const chunk of request) body += chunk;
+  if (request.method === "POST") parcels.push(JSON.parse(body));
+  response.writeHead(warehouseSays).end();
+}).listen(0, "127.0.0.1");
+await once(warehouse, "listening");
+
 /** One shell, as somebody has it open who reads along. */
 class Shell {
   constructor(env) {
@@ -78,6 +89,7 @@ class Shell {
 const shell = new Shell({
   PATH: `${bin}:${process.env.PATH}`, HOME: home, XDG_CONFIG_HOME: join(home, "config"),
   PACKLINE_DATA_DIR: join(home, "data"), PACKLINE_LISTEN: `127.0.0.1:${port}`, PACKLINE_CORS_ORIGINS: shopOrigin,
+  FULFILMENT_URL: `http://127.0.0.1:${warehouse.address().port}/parcels`,
   STRIPE_CLI_TELEMETRY_OPTOUT: "1", STRIPE_DEVICE_NAME: "e2e", STRIPE_RATE_LIMIT: "1000", NO_COLOR: "1",
 });
 const ran = [];
@@ -106,11 +118,26 @@ const becomes = (number, wanted) =>
     const now = await order(number);
     return [Object.entries(wanted).every(([name, value]) => now[name] === value), now];
   });
-const place = async (number, payment) => {
+const place = async (number, payment, more) => {
   const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-  const body = { number, currency: "usd", lines: [{ sku: "TEA-100G", quantity: 2, unit_amount: 1000 }], payment };
+  const body = { number, currency: "usd", lines: [{ sku: "TEA-100G", quantity: 2, unit_amount: 1000 }], payment, ...more };
   return (await fetch(`${base}/v1/orders`, { method: "POST", headers, body: JSON.stringify(body) })).json();
 };
+/** Pays for one that was placed; it is `paid` by an event, a little later. */
+const pay = async ({ payment }) => {
+  const answer = await fetch(`${base}/pay`, {
+    method: "POST", headers: { authorization: `Bearer ${payment.checkout_token}`, "content-type": "application/json" },
+    body: JSON.stringify({ payment_method_id: "pm_card_visa" }),
+  });
+  assert.deepEqual(await answer.json(), { success: true });
+};
+/** The only part of an order, once it is in a state. */
+const part = (number, state) =>
+  until(`${number} has no part that is ${state}`, async () => {
+    const answer = await fetch(`${base}/v1/orders/${number}/fulfilments`, { headers: { authorization: `Bearer ${key}` } });
+    const [one] = (await answer.json()).data;
+    return [one?.state === state, one];
+  });
 let key, browser;
 
 try {
@@ -184,13 +211,9 @@ try {
   assert.deepEqual(visitor.complaints, []);
 
   // What a shop does afterwards: 4713 was authorised, 4714 waits for its customer.
-  const { payment } = await place("4713", { mode: "server", capture: "manual" });
+  const reserved = await place("4713", { mode: "server", capture: "manual" });
   await place("4714", { mode: "server" });
-  const paid = await fetch(`${base}/pay`, {
-    method: "POST", headers: { authorization: `Bearer ${payment.checkout_token}`, "content-type": "application/json" },
-    body: JSON.stringify({ payment_method_id: "pm_card_visa" }),
-  });
-  assert.deepEqual(await paid.json(), { success: true });
+  await pay(reserved);
   await becomes("4713", { payment_status: "authorised" });
   answers = await play(snippet("afterwards"));
   assert.deepEqual(answers.map(({ status }) => status), [201, 200, 200], JSON.stringify(answers));
@@ -206,6 +229,40 @@ try {
   assert.deepEqual(answers.map(({ status }) => status), [201, 201], JSON.stringify(answers));
   assert.ok(answers[0].body.onboarding.url.startsWith(stripeBase) && answers[1].body.url.startsWith(base), JSON.stringify(answers));
 
+  // A warehouse that tells later sends a part of what it got.
+  warehouseSays = 202;
+  await pay(await place("4715", { mode: "server" }));
+  const accepted = await part("4715", "accepted");
+  assert.equal(parcels.at(-1).fulfilment_id, accepted.id);
+  await shell.run(`FULFILMENT_ID=${accepted.id}`);
+  answers = await play(snippet("a call-back"));
+  assert.deepEqual([answers[0].status, answers[0].body.shipments[0].tracking.number], [200, "00340434"], JSON.stringify(answers));
+  await becomes("4715", { fulfilment_status: "partially_fulfilled" });
+
+  // Several providers; the one for Germany is left paused, and people do what the table tells.
+  await shell.run(`set -e; ${snippet("providers")}\nset +e`);
+  assert.match(await shell.run("packline providers rules list"), /BOOK\*.*downloads[^]*DE.*eu/);
+  for (const number of ["4716", "4717"]) {
+    await pay(await place(number, { mode: "server" }, { shipping: { name: "Ada", line1: "Hauptstr. 1", city: "Bremen", country: "DE" } }));
+    assert.equal((await part(number, "queued")).provider, "eu");
+  }
+  assert.match(await shell.run("packline providers list"), /eu [^]*stocktaking/);
+  assert.match(await shell.run("packline fulfilments stuck"), /nothing is stuck/);
+  const commands = [...readme.matchAll(/^\| `packline (fulfilments [^`]+)`(?:, `([^`]+)`)? \|.*\|$/gm)]
+    .flatMap(([, one, another]) => [one, another && `fulfilments ${another}`]).filter((one) => / ID|--/.test(one));
+  const does = async (fits, number) => {
+    const at = commands.findIndex((one) => fits.test(one));
+    const [command] = at < 0 ? assert.fail(`the README has no command like ${fits}`) : commands.splice(at, 1);
+    const { id } = await part(number, "queued");
+    const said = await shell.run(`packline ${command.replace(" ID", ` ${id}`)} --by mia --why 'read it' || echo FAILED`);
+    assert.doesNotMatch(said, /FAILED/);
+  };
+  for (const fits of [/snooze/, /prioritise/, /retry ID/, /retry --state/, /mark-done/]) await does(fits, "4716");
+  await does(/cancel/, "4717");
+  assert.deepEqual(commands, []);
+  await becomes("4716", { status: "fulfilled" });
+  await becomes("4717", { fulfilment_status: "cancelled" });
+
   assert.deepEqual(ran.toSorted(), [...snippets.keys()].toSorted(), "every snippet that is marked was run");
   console.log(`readme: ${ran.length} snippets do what the README says`);
 } catch (error) {
@@ -214,6 +271,7 @@ try {
 } finally {
   await browser?.close();
   shop.close();
+  warehouse.close();
   await shell.end();
   rmSync(home, { recursive: true, force: true });
 }

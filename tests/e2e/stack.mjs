@@ -78,11 +78,11 @@ export class Stack {
     return this.api("GET", `/v1/orders/${name}`);
   }
 
-  async until(name, status) {
+  async until(name, status, seconds) {
     await until(`${name} is not ${status}`, async () => {
       const order = await this.order(name);
       return [order.status === status, order];
-    });
+    }, seconds);
   }
 
   /** An object of the local Stripe. */
@@ -99,9 +99,14 @@ export class Stack {
   }
 
   /** Stops the service; what is given starts it again. */
-  async pause() {
-    await this.programs.stopOne((name) => / serve$/.test(name));
+  async pause(signal) {
+    await this.programs.stopOne((name) => / serve$/.test(name), signal);
     return () => this.programs.start(this.program, ["serve"], /serving http/);
+  }
+
+  /** The same with kill -9. */
+  kill() {
+    return this.pause("SIGKILL");
   }
 
   /** Another process that serves the same orders with other settings, as its base. */
