@@ -3,8 +3,8 @@
 
 use crate::connect::events::{AccountEvent, on_account_updated, on_deauthorized};
 use crate::orders::events::{
-    OrderEvent, Unreadable, on_charge, on_charge_refunded, on_dispute, on_invoice, on_invoice_payment,
-    on_payment_intent, on_refund,
+    OrderEvent, Unreadable, on_charge, on_charge_refunded, on_dispute, on_early_fraud_warning, on_invoice,
+    on_invoice_payment, on_payment_intent, on_refund, on_review,
 };
 use crate::stripe::Event;
 
@@ -55,9 +55,13 @@ pub const TABLE: &[(&str, Handler)] = &[
     ("payment_intent.processing", Order(on_payment_intent)),
     ("payment_intent.requires_action", Order(on_payment_intent)),
     ("payment_intent.succeeded", Order(on_payment_intent)),
+    ("radar.early_fraud_warning.created", Order(on_early_fraud_warning)),
+    ("radar.early_fraud_warning.updated", Order(on_early_fraud_warning)),
     ("refund.created", Order(on_refund)),
     ("refund.failed", Order(on_refund)),
     ("refund.updated", Order(on_refund)),
+    ("review.closed", Order(on_review)),
+    ("review.opened", Order(on_review)),
 ];
 
 /// Who handles a type.

@@ -9,8 +9,8 @@ use super::order::{HoldKind, Line, Origin, PaymentStatus, Ref, RefKind, Shipping
 use super::state::{Details, HoldNews, MoneyFact, MoneyKind, News, Terms};
 use crate::money::{Currency, Money, NotACurrency};
 use crate::stripe::{
-    Address, Charge, Dispute, Event, Id, Invoice, InvoiceLine, InvoicePayment, Metadata, PaymentError,
-    PaymentIntent, Refund, ShippingDetails,
+    Address, Charge, Dispute, EarlyFraudWarning, Event, Id, Invoice, InvoiceLine, InvoicePayment, Metadata,
+    PaymentError, PaymentIntent, Refund, Review, ShippingDetails,
 };
 
 /// The key of an object's metadata by which it names an order of ours, by id or number.
@@ -239,6 +239,46 @@ pub fn on_dispute(event: &Event<'_>) -> Read {
     let money =
         money_kind.map(|kind| fact(kind, dispute.key(), dispute.amount, currency)).into_iter().collect();
     Ok(read(event, refs, &dispute.metadata, News { hold: Some(hold), money, ..News::default() }))
+}
+
+/// `radar.early_fraud_warning.*`: the issuer suspects fraud. Nothing but a person ends that hold: a warning that can no
+/// longer be acted upon is no all-clear.
+pub fn on_early_fraud_warning(event: &Event<'_>) -> Read {
+    let warning: EarlyFraudWarning = event.object()?;
+    let fraud = warning.fraud_type.as_deref().unwrap_or("no type given");
+    let hold = HoldNews {
+        kind: HoldKind::EarlyFraudWarning,
+        source: warning.id,
+        reason: format!("the card's issuer warns of fraud: {fraud}"),
+        ended: None,
+        is_final: false,
+    };
+    let refs = reference(RefKind::PaymentIntent, warning.payment_intent.as_ref())
+        .chain(reference(RefKind::Charge, warning.charge.as_ref()));
+    Ok(read(event, refs, &Metadata::default(), News { hold: Some(hold), ..News::default() }))
+}
+
+/// `review.*`: a person is to look at the payment. Approved, it goes on; closed in any other way it stays held, and what
+/// closed it, such as a refund, tells the rest.
+pub fn on_review(event: &Event<'_>) -> Read {
+    let review: Review = event.object()?;
+    let closed = review.closed_reason.or(review.reason.clone()).filter(|_| !review.open);
+    let ended = matches!(closed.as_deref(), Some("approved" | "acknowledged"));
+    let hold = HoldNews {
+        kind: HoldKind::Review,
+        source: review.id,
+        reason: match &closed {
+            Some(how) => format!("its review was closed: {how}"),
+            None => {
+                format!("Stripe wants it reviewed: {}", review.reason.as_deref().unwrap_or("no reason given"))
+            }
+        },
+        is_final: closed.is_some(),
+        ended: closed.filter(|_| ended).map(|how| format!("its review was closed: {how}")),
+    };
+    let refs = reference(RefKind::PaymentIntent, review.payment_intent.as_ref())
+        .chain(reference(RefKind::Charge, review.charge.as_ref()));
+    Ok(read(event, refs, &Metadata::default(), News { hold: Some(hold), ..News::default() }))
 }
 
 /// `invoice.*`: the snapshot's status says whether it is paid, the event's type what else happened.

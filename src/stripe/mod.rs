@@ -20,6 +20,6 @@ pub use id::Id;
 pub use pages::Listing;
 pub use resources::{
     Account, AccountLink, Address, BalanceTransaction, Card, Charge, ClientSecret, Customer, Dispute,
-    Invoice, InvoiceLine, InvoicePayment, Metadata, NextAction, OAuthGrant, PaymentError, PaymentIntent,
-    PaymentMethod, RedirectToUrl, Refund, Requirements, ShippingDetails, TransferData,
+    EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, Metadata, NextAction, OAuthGrant, PaymentError,
+    PaymentIntent, PaymentMethod, RedirectToUrl, Refund, Requirements, Review, ShippingDetails, TransferData,
 };

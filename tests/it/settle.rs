@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::stripe::{
-    self, Shape, charge, charge_refunded, dispute, event, intent, intent_failed, intent_is, intent_succeeded,
-    invoice_is, invoice_paid, invoice_payment_paid, order, refund, shaped, succeeded, with,
+    self, Shape, charge, charge_refunded, dispute, early_fraud_warning, event, intent, intent_failed,
+    intent_is, intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund, review,
+    shaped, succeeded, with,
 };
 
 /// A service with one order of 20.00 USD, placed with the PaymentIntent `pi_1`, to which all of this happened.
@@ -55,6 +56,8 @@ fn cases(shape: Shape, pi: &str, inv: &str) -> Vec<Case> {
 
     let has_charge: fn(&Value) -> bool = |order| order["refs"].to_string().contains("ch_");
     let has_invoice: fn(&Value) -> bool = |order| order["refs"].to_string().contains("in_");
+    let is_suspected: fn(&Value) -> bool = |order| order["holds"] == json!(["early_fraud_warning"]);
+    let is_in_review: fn(&Value) -> bool = |order| order["holds"] == json!(["review"]);
     let is_held: fn(&Value) -> bool = |order| order["holds"] == json!(["dispute"]);
     let is_free: fn(&Value) -> bool = |order| order["holds"] == json!([]) && order["status"] == "paid";
     let is_refunded: fn(&Value) -> bool =
@@ -81,6 +84,10 @@ fn cases(shape: Shape, pi: &str, inv: &str) -> Vec<Case> {
         (opened(), dispute("funds_reinstated", "won"), is_free),
         (opened(), dispute("closed", "won"), is_free),
         (opened(), dispute("closed", "lost"), is_held),
+        (vec![success()], early_fraud_warning("created", pi), is_suspected),
+        (vec![success()], early_fraud_warning("updated", pi), is_suspected),
+        (vec![success()], review(pi, None), is_in_review),
+        (vec![success(), review(pi, None)], review(pi, Some("approved")), is_free),
         (vec![success()], refund("charge.refund.updated", "succeeded"), is_refunded),
         (vec![success()], refund("refund.created", "pending"), is_refunded),
         (vec![success()], refund("refund.updated", "succeeded"), is_refunded),

@@ -8,6 +8,7 @@ mod invoice;
 mod invoice_payment;
 mod payment_intent;
 mod payment_method;
+mod radar;
 mod refund;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub use payment_intent::{
     ClientSecret, NextAction, PaymentError, PaymentIntent, RedirectToUrl, TransferData,
 };
 pub use payment_method::{Card, PaymentMethod};
+pub use radar::{EarlyFraudWarning, Review};
 pub use refund::Refund;
 
 use super::Id;

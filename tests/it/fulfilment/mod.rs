@@ -23,6 +23,7 @@ mod shop;
 mod split;
 mod stopping;
 mod straight_line;
+mod suspicion;
 mod warehouse;
 
 pub use http_warehouse::HttpWarehouse;

@@ -123,6 +123,29 @@ pub fn dispute(event_type: &str, id: &str, intent: &str, status: &str) -> Value 
     )
 }
 
+/// A warning of the card's issuer.
+pub fn early_fraud_warning(event_type: &str, intent: &str) -> Value {
+    event(
+        &format!("radar.early_fraud_warning.{event_type}"),
+        json!({
+            "id": intent.replace("pi_", "issfr_"), "object": "radar.early_fraud_warning", "actionable": true,
+            "charge": intent.replace("pi_", "ch_"), "fraud_type": "misc", "livemode": false, "payment_intent": intent
+        }),
+    )
+}
+
+/// A review that is opened, or closed in this way.
+pub fn review(intent: &str, closed: Option<&str>) -> Value {
+    event(
+        if closed.is_some() { "review.closed" } else { "review.opened" },
+        json!({
+            "id": intent.replace("pi_", "prv_"), "object": "review", "charge": null, "closed_reason": closed,
+            "livemode": false, "open": closed.is_none(), "opened_reason": "rule", "payment_intent": intent,
+            "reason": closed.unwrap_or("rule")
+        }),
+    )
+}
+
 /// An invoice of 20.00 USD with one line, open, paid by a PaymentIntent.
 pub fn invoice(shape: Shape, id: &str, intent: &str) -> Value {
     let base = json!({
