@@ -18,6 +18,7 @@ use super::platform::{LEASE, Platform, call_failed, next_try};
 use super::store::{self, NewAccountRow, NewToken, Purpose};
 use super::token::Token;
 use crate::api::{Answer, ApiError, ApiKey, Claim, IdempotencyKey};
+use crate::db;
 use crate::stripe::params::{
     AccountLinkType, AccountType, CapabilityRequest, NewAccount, NewAccountLink, NewCapabilities, NewMetadata,
 };
@@ -70,17 +71,27 @@ impl Platform {
         let onboarding = self.link(id).await?;
 
         let mut tx = self.pool.begin().await?;
-        let account = load(&mut tx, id).await?;
+        let answer = self.answer(&mut tx, idempotency, id, onboarding).await;
+        db::end(tx, answer).await
+    }
+
+    async fn answer(
+        &self,
+        conn: &mut PgConnection,
+        idempotency: Option<&IdempotencyKey>,
+        id: Uuid,
+        onboarding: OnboardingLink,
+    ) -> Result<(Answer, bool), ApiError> {
+        let account = load(conn, id).await?;
         let body = serde_json::to_string(&NewConnectedAccount { account, onboarding })
             .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
         let answer = Answer { status: StatusCode::CREATED, body };
         if let Some(idempotency) = idempotency {
-            if let Some(answer) = idempotency.claim(&mut tx).await? {
+            if let Some(answer) = idempotency.claim(conn).await? {
                 return Ok((answer, true));
             }
-            idempotency.keep(&mut tx, &answer, self.clock.now()).await?;
+            idempotency.keep(conn, &answer, self.clock.now()).await?;
         }
-        tx.commit().await?;
         Ok((answer, false))
     }
 
@@ -92,10 +103,22 @@ impl Platform {
         asked: &CreateAccount,
         checked: &Checked,
     ) -> Result<Begun, ApiError> {
-        let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
+        let begun = self.begin_in(&mut tx, key, idempotency, asked, checked).await;
+        db::end(tx, begun).await
+    }
+
+    async fn begin_in(
+        &self,
+        conn: &mut PgConnection,
+        key: ApiKey,
+        idempotency: Option<&IdempotencyKey>,
+        asked: &CreateAccount,
+        checked: &Checked,
+    ) -> Result<Begun, ApiError> {
+        let now = self.clock.now();
         if let Some(idempotency) = idempotency {
-            match idempotency.look_up(&mut tx).await? {
+            match idempotency.look_up(conn).await? {
                 Claim::New => {}
                 Claim::Begun(id) => return Ok(Begun::Row(id)),
                 Claim::Answered(answer, _) => return Ok(Begun::Answered(answer)),
@@ -115,13 +138,12 @@ impl Platform {
             create_key: &create_key(id),
             api_key_id: key.id,
         };
-        store::insert_account(&mut tx, &row, now + LEASE, now)
+        store::insert_account(conn, &row, now + LEASE, now)
             .await
             .map_err(|error| reference_taken(&error, &asked.reference).unwrap_or_else(|| error.into()))?;
         if let Some(idempotency) = idempotency {
-            idempotency.begin(&mut tx, id, now).await?;
+            idempotency.begin(conn, id, now).await?;
         }
-        tx.commit().await?;
         tracing::info!(account.id = %id, "connected account asked for");
         Ok(Begun::Row(id))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgPool, PgTransaction};
 use tokio::time::timeout;
 
 /// Wakes the inbox worker: an event is due.
@@ -75,6 +75,28 @@ pub async fn is_supported(pool: &PgPool) -> sqlx::Result<bool> {
 /// The database does not answer, or its schema is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     MIGRATIONS.run(pool).await
+}
+
+/// Ends a transaction by what came of its work: commits, or rolls back *before* the caller answers.
+///
+/// A transaction that is merely dropped is rolled back some time later, on the way back to the pool; whoever tries
+/// again at once would still meet its locks.
+///
+/// # Errors
+/// The work's, or the database's at the commit.
+pub async fn end<T, E: From<sqlx::Error>>(tx: PgTransaction<'_>, result: Result<T, E>) -> Result<T, E> {
+    match result {
+        Ok(done) => {
+            tx.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            if let Err(lost) = tx.rollback().await {
+                tracing::debug!(error = %lost, "a rollback was not answered; the connection is given up");
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Whether the database is out of reach, out of room or shutting down: not the request's fault, and safe to try again.

@@ -184,22 +184,33 @@ impl Place<'_> {
         now: OffsetDateTime,
     ) -> Result<Placed, Failure> {
         let mut tx = self.pool.begin().await?;
+        let placed = self.place_in(&mut tx, order, checked, now).await;
+        db::end(tx, placed).await
+    }
+
+    async fn place_in(
+        self,
+        conn: &mut PgConnection,
+        order: &PlaceOrder,
+        checked: &Checked,
+        now: OffsetDateTime,
+    ) -> Result<Placed, Failure> {
         let claim = match self.idempotency {
-            Some(idempotency) => idempotency.look_up(&mut tx).await.map_err(Failure::Answer)?,
+            Some(idempotency) => idempotency.look_up(conn).await.map_err(Failure::Answer)?,
             None => Claim::New,
         };
         match claim {
             Claim::New => {}
             Claim::Answered(answer, id) => return Ok(Placed { id, answer, is_replay: true }),
             Claim::Begun(id) => {
-                let answer = answer(&mut tx, id).await?;
+                let answer = answer(conn, id).await?;
                 return Ok(Placed { id: Some(id), answer, is_replay: false });
             }
         }
 
         let id = Uuid::now_v7();
         let number = order.number.clone().unwrap_or_else(number::random);
-        insert(&mut tx, id, &number, self.key, order, checked, now).await?;
+        insert(conn, id, &number, self.key, order, checked, now).await?;
         let mut appeared = vec![order_key(&id.to_string()), order_key(&number)];
         appeared.extend(payment_intent(order).as_ref().map(ToString::to_string));
         if let Some(payment) = &order.payment {
@@ -212,17 +223,16 @@ impl Place<'_> {
                 payment,
                 destination: order.destination.as_ref(),
             };
-            self.take.open(&mut tx, new, now).await.map_err(Failure::Answer)?;
+            self.take.open(conn, new, now).await.map_err(Failure::Answer)?;
         }
-        (self.wake)(&mut tx, appeared, now).await?;
+        (self.wake)(conn, appeared, now).await?;
 
-        let answer = answer(&mut tx, id).await?;
+        let answer = answer(conn, id).await?;
         match self.idempotency {
-            Some(idempotency) if order.payment.is_some() => idempotency.begin(&mut tx, id, now).await?,
-            Some(idempotency) => idempotency.keep(&mut tx, &answer, now).await?,
+            Some(idempotency) if order.payment.is_some() => idempotency.begin(conn, id, now).await?,
+            Some(idempotency) => idempotency.keep(conn, &answer, now).await?,
             None => {}
         }
-        tx.commit().await?;
         tracing::info!(order.id = %id, order.number = %number, "order placed");
         Ok(Placed { id: Some(id), answer, is_replay: false })
     }

@@ -14,6 +14,7 @@ use super::state::{self, Bearing, RefundFault, Refundable, Shared};
 use super::store::{self, NewRefundRequest};
 use super::{Payments, take};
 use crate::api::{ApiError, ApiKey, Claim, FieldError, IdempotencyKey};
+use crate::db;
 use crate::money::Money;
 use crate::orders::{self, Cause, FulfilmentStatus, HoldKind, Line, LockedOrder, Step};
 
@@ -101,6 +102,17 @@ pub(super) enum Asked {
     },
 }
 
+/// What a request comes to, before Stripe is called.
+enum Planned {
+    Preview(Preview),
+    /// The same request was made before.
+    Known(Uuid),
+    New {
+        id: Uuid,
+        call: Uuid,
+    },
+}
+
 /// A refund that was checked.
 struct Checked {
     amount: i64,
@@ -121,26 +133,46 @@ impl Payments {
         asked: &AskRefund,
     ) -> Result<Asked, ApiError> {
         self.stripe()?;
-        let now = self.now();
         let mut tx = self.pool().begin().await?;
+        let planned = self.plan_refund(&mut tx, key, idempotency, order_id, asked).await;
+        match db::end(tx, planned).await? {
+            Planned::Preview(preview) => Ok(Asked::Preview(preview)),
+            Planned::Known(id) => self.refund_again(id).await,
+            Planned::New { id, call } => {
+                self.run(call).await?;
+                let refund = store::load_refund(&mut *self.pool().acquire().await?, id).await?;
+                Ok(Asked::Refund { refund: Box::new(refund), is_replay: false })
+            }
+        }
+    }
+
+    /// Writes down what is to be asked, if it may be.
+    async fn plan_refund(
+        &self,
+        conn: &mut PgConnection,
+        key: ApiKey,
+        idempotency: Option<&IdempotencyKey>,
+        order_id: Uuid,
+        asked: &AskRefund,
+    ) -> Result<Planned, ApiError> {
+        let now = self.now();
         let claim = match idempotency {
-            Some(idempotency) => idempotency.look_up(&mut tx).await?,
+            Some(idempotency) => idempotency.look_up(conn).await?,
             None => Claim::New,
         };
         if let Claim::Begun(id) | Claim::Answered(_, Some(id)) = claim {
-            drop(tx);
-            return self.refund_again(id).await;
+            return Ok(Planned::Known(id));
         }
-        let mut order = LockedOrder::lock(&mut tx, order_id).await?.ok_or_else(take::not_ours)?;
-        let payment = store::load_payment(&mut tx, order_id).await?.ok_or_else(take::not_ours)?;
-        let checked = self.check_refund(&mut tx, &order, &payment, asked).await?;
+        let mut order = LockedOrder::lock(conn, order_id).await?.ok_or_else(take::not_ours)?;
+        let payment = store::load_payment(conn, order_id).await?.ok_or_else(take::not_ours)?;
+        let checked = self.check_refund(conn, &order, &payment, asked).await?;
         if asked.preview {
-            return Ok(Asked::Preview(checked.preview));
+            return Ok(Planned::Preview(checked.preview));
         }
 
         let id = Uuid::now_v7();
         let ask = Ask::Refund { request: id };
-        let call = store::insert_call(&mut tx, order_id, &ask, now + GIVEN_UP_AFTER, now).await?;
+        let call = store::insert_call(conn, order_id, &ask, now + GIVEN_UP_AFTER, now).await?;
         let call = call.ok_or_else(take::in_progress)?;
         let new = NewRefundRequest {
             id,
@@ -153,19 +185,15 @@ impl Payments {
             reverse_transfer: checked.preview.reverse_transfer,
             refund_application_fee: checked.preview.refund_application_fee,
         };
-        store::insert_refund(&mut tx, &new, now).await?;
+        store::insert_refund(conn, &new, now).await?;
         if let Some(lines) = &checked.lines {
-            store::add_refunded_pieces(&mut tx, order_id, lines, 1).await?;
+            store::add_refunded_pieces(conn, order_id, lines, 1).await?;
         }
-        self.hold(&mut tx, &mut order, key, id, checked.amount, now).await?;
+        self.hold(conn, &mut order, key, id, checked.amount, now).await?;
         if let Some(idempotency) = idempotency {
-            idempotency.begin(&mut tx, id, now).await?;
+            idempotency.begin(conn, id, now).await?;
         }
-        tx.commit().await?;
-
-        self.run(call.id).await?;
-        let refund = store::load_refund(&mut *self.pool().acquire().await?, id).await?;
-        Ok(Asked::Refund { refund: Box::new(refund), is_replay: false })
+        Ok(Planned::New { id, call: call.id })
     }
 
     /// The same request under the same key: the refund as it is now. One whose outcome is not known is asked for again.
