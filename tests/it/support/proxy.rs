@@ -1,5 +1,5 @@
-//! A TCP proxy in front of the tests' Postgres that can be stalled, cut and mended: the database gone, slow or moved.
-//! It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
+//! A TCP proxy in front of the tests' Postgres that can be stalled, cut and mended: the database gone, slow or moved. It
+//! can also keep notifications back, as a pooler that shares connections does. It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ struct State {
     way: Way,
     /// Connections that are older hang for ever, as after a machine that vanished.
     generation: u32,
+    keeps_notifications: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,29 +29,47 @@ pub struct Proxy {
     /// The database's URL through the proxy.
     pub url: String,
     state: watch::Sender<State>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicUsize,
+    passed: AtomicUsize,
+    kept: AtomicUsize,
 }
 
 impl Proxy {
     /// A proxy for the database of a URL.
     pub fn before(database_url: &str) -> Self {
         let options: PgConnectOptions = database_url.parse().unwrap();
-        let (state, watched) = watch::channel(State { way: Way::Open, generation: 0 });
-        let accepted = Arc::new(AtomicUsize::new(0));
+        let (state, watched) =
+            watch::channel(State { way: Way::Open, generation: 0, keeps_notifications: false });
+        let counts: Arc<Counts> = Arc::default();
         let (told, address) = std::sync::mpsc::channel();
-        let counter = Arc::clone(&accepted);
+        let counter = Arc::clone(&counts);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(serve(options, watched, counter, told));
         });
         let address: SocketAddr = address.recv().unwrap();
-        Self { url: through(database_url, address), state, accepted, thread: Some(thread) }
+        Self { url: through(database_url, address), state, counts, thread: Some(thread) }
     }
 
     /// How many connections came so far.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+        self.counts.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many notifications went through so far, and how many were kept back.
+    pub fn notifications(&self) -> (usize, usize) {
+        (self.counts.passed.load(Ordering::SeqCst), self.counts.kept.load(Ordering::SeqCst))
+    }
+
+    /// Lets no notification through any more; everything else goes on as before, and nobody is told.
+    pub fn keep_notifications(&self) {
+        self.state.send_modify(|state| state.keeps_notifications = true);
     }
 
     /// Nothing goes through any more; connections stay.
@@ -70,13 +89,15 @@ impl Proxy {
 
     /// New connections go through; those that were there hang for ever.
     pub fn move_away(&self) {
-        self.state.send_modify(|state| *state = State { way: Way::Open, generation: state.generation + 1 });
+        self.state.send_modify(|state| {
+            *state = State { way: Way::Open, generation: state.generation + 1, ..*state };
+        });
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let (closed, _) = watch::channel(State { way: Way::Cut, generation: 0 });
+        let (closed, _) = watch::channel(State { way: Way::Cut, generation: 0, keeps_notifications: false });
         // The thread ends when the sender is gone.
         drop(std::mem::replace(&mut self.state, closed));
         if let Some(thread) = self.thread.take() {
@@ -96,7 +117,7 @@ fn through(database_url: &str, address: SocketAddr) -> String {
 async fn serve(
     options: PgConnectOptions,
     mut state: watch::Receiver<State>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     told: std::sync::mpsc::Sender<SocketAddr>,
 ) {
     let mut listener = Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))));
@@ -117,8 +138,8 @@ async fn serve(
         };
         tokio::select! {
             client = incoming => {
-                accepted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(pass(client, options.clone(), state.clone()));
+                counts.accepted.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(pass(client, options.clone(), state.clone(), Arc::clone(&counts)));
             }
             changed = state.changed() => if changed.is_err() { return },
         }
@@ -132,30 +153,42 @@ fn listen(address: SocketAddr) -> TcpListener {
     socket.listen(256).unwrap()
 }
 
-async fn pass(client: TcpStream, options: PgConnectOptions, state: watch::Receiver<State>) {
+async fn pass(
+    client: TcpStream,
+    options: PgConnectOptions,
+    state: watch::Receiver<State>,
+    counts: Arc<Counts>,
+) {
     let generation = state.borrow().generation;
     _ = client.set_nodelay(true);
     match options.get_socket() {
         Some(folder) => {
             let socket = folder.join(format!(".s.PGSQL.{}", options.get_port()));
-            join(client, UnixStream::connect(socket).await.unwrap(), state, generation).await;
+            join(client, UnixStream::connect(socket).await.unwrap(), state, generation, &counts).await;
         }
         None => {
             let server = TcpStream::connect((options.get_host(), options.get_port())).await.unwrap();
-            join(client, server, state, generation).await;
+            join(client, server, state, generation, &counts).await;
         }
     }
 }
 
-async fn join<S>(client: TcpStream, server: S, state: watch::Receiver<State>, generation: u32)
-where
+async fn join<S>(
+    client: TcpStream,
+    server: S,
+    state: watch::Receiver<State>,
+    generation: u32,
+    counts: &Counts,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = tokio::io::split(server);
+    let (watched, mut messages) = (state.clone(), Messages::default());
+    let without_notifications = |read: &[u8]| messages.pass(read, &watched, counts);
     tokio::select! {
-        () = copy(from_client, to_server, state.clone(), generation) => {}
-        () = copy(from_server, to_client, state.clone(), generation) => {}
+        () = copy(from_client, to_server, state.clone(), generation, <[u8]>::to_vec) => {}
+        () = copy(from_server, to_client, state.clone(), generation, without_notifications) => {}
         () = cut(state, generation) => {}
     }
 }
@@ -170,6 +203,7 @@ async fn copy(
     mut to: impl AsyncWrite + Unpin,
     mut state: watch::Receiver<State>,
     generation: u32,
+    mut passed: impl FnMut(&[u8]) -> Vec<u8>,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -179,8 +213,41 @@ async fn copy(
         }
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
         // What arrives while the way is stalled waits here.
-        if state.wait_for(open).await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
+        if state.wait_for(open).await.is_err() || to.write_all(&passed(&buffer[..read])).await.is_err() {
             return;
         }
+    }
+}
+
+/// What a server says on one connection. It is cut into messages: a kind, four bytes of length with themselves, a body.
+#[derive(Default)]
+struct Messages {
+    /// The begin of a message whose rest was not read yet.
+    begun: Vec<u8>,
+}
+
+impl Messages {
+    const NOTIFICATION: u8 = b'A';
+
+    /// What of it goes on, whole messages only.
+    fn pass(&mut self, read: &[u8], state: &watch::Receiver<State>, counts: &Counts) -> Vec<u8> {
+        self.begun.extend_from_slice(read);
+        let mut passed = Vec::new();
+        while let [kind, a, b, c, d, ..] = self.begun[..] {
+            let length = 1 + u32::from_be_bytes([a, b, c, d]) as usize;
+            if self.begun.len() < length {
+                break;
+            }
+            let message = self.begun.drain(..length);
+            if kind != Self::NOTIFICATION {
+                passed.extend(message);
+            } else if state.borrow().keeps_notifications {
+                counts.kept.fetch_add(1, Ordering::SeqCst);
+            } else {
+                counts.passed.fetch_add(1, Ordering::SeqCst);
+                passed.extend(message);
+            }
+        }
+        passed
     }
 }
