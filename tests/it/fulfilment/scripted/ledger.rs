@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use packline::fulfilment::{Answer, Delivery, LookUp, Outcome, Provider, Recall, Receipt};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::chance::Chance;
@@ -46,6 +48,8 @@ pub struct Entry {
     pub fulfilment: Uuid,
     pub pieces: i64,
     pub fate: Fate,
+    /// It was asked to stop it.
+    pub was_recalled: bool,
 }
 
 struct Books {
@@ -66,10 +70,14 @@ struct Books {
 pub struct Ledger {
     pool: PgPool,
     books: Mutex<Books>,
+    interrupts: AtomicBool,
+    begun: mpsc::UnboundedSender<Uuid>,
+    go_on: Notify,
 }
 
 impl Ledger {
-    pub fn new(seed: u64, pool: PgPool) -> Self {
+    /// And the orders whose sending is interrupted.
+    pub fn new(seed: u64, pool: PgPool) -> (Self, mpsc::UnboundedReceiver<Uuid>) {
         let books = Books {
             chance: Chance::of(seed),
             entries: BTreeMap::new(),
@@ -81,7 +89,20 @@ impl Ledger {
             is_well: false,
             parcels: 0,
         };
-        Self { pool, books: Mutex::new(books) }
+        let (begun, interrupted) = mpsc::unbounded_channel();
+        let interrupts = AtomicBool::new(false);
+        let ledger = Self { pool, books: Mutex::new(books), interrupts, begun, go_on: Notify::new() };
+        (ledger, interrupted)
+    }
+
+    /// Whether the next request to send is answered only when it may [`Self::go_on`].
+    pub fn interrupt(&self, interrupts: bool) {
+        self.interrupts.store(interrupts, Ordering::SeqCst);
+    }
+
+    /// Has what was interrupted be answered.
+    pub fn go_on(&self) {
+        self.go_on.notify_one();
     }
 
     /// From now on every answer is prompt and true.
@@ -296,6 +317,7 @@ impl Books {
             return Recall::Recalled;
         };
         let unclear = || Recall::Unclear { why: "no answer".to_owned(), retry_after: None };
+        self.entries.entry(key.to_owned()).and_modify(|entry| entry.was_recalled = true);
         self.log.push((entry.order, format!("{key} is recalled; it is {:?}", entry.fate)));
         if !self.is_well && self.chance.once_in(4) {
             return unclear();
@@ -328,10 +350,16 @@ impl Provider for Ledger {
                 fulfilment: delivery.fulfilment_id,
                 pieces: lines.iter().map(|line| line["quantity"].as_i64().unwrap()).sum(),
                 fate: Fate::Waits,
+                was_recalled: false,
             };
-            let why_not = self.why_not(entry.order).await;
-            self.books(|books| books.wrong.extend(why_not.map(|why| (entry.order, why))));
+            let order = entry.order;
+            let why_not = self.why_not(order).await;
+            self.books(|books| books.wrong.extend(why_not.map(|why| (order, why))));
             let outcome = self.books(|books| books.send(&delivery.idempotency_key, entry));
+            if self.interrupts.swap(false, Ordering::SeqCst) {
+                self.begun.send(order).unwrap();
+                self.go_on.notified().await;
+            }
             tokio::task::yield_now().await;
             outcome
         })
@@ -352,6 +380,23 @@ impl Provider for Ledger {
             answer
         })
     }
+}
+
+/// What the provider has of an order that must not leave, was never asked to stop, and nothing in the tables says why:
+/// no parcel that is on its way, and no recall that was given up. `in_doubt` is where it was given up unanswered.
+pub fn not_recalled(
+    entries: &[(String, Entry)],
+    is_on_its_way: bool,
+    recall: Option<&str>,
+    in_doubt: bool,
+) -> Vec<String> {
+    let has_it = |entry: &&(String, Entry)| matches!(entry.1.fate, Fate::Waits | Fate::Left);
+    let not_asked = entries.iter().filter(has_it).filter(|(_, entry)| !entry.was_recalled);
+    let why_not = is_on_its_way || in_doubt || recall.is_some_and(|outcome| outcome != "recalled");
+    not_asked
+        .filter(|_| !why_not)
+        .map(|(key, _)| format!("{key} must not leave, and was not recalled"))
+        .collect()
 }
 
 /// What is wrong with an order's end.
