@@ -25,16 +25,18 @@ pub(super) enum Came {
 pub(super) struct Finished {
     pub claimed: Claimed,
     pub came: Came,
-    /// Whether the provider was asked anything: else the attempt tells nothing about how it is doing.
-    pub was_asked: bool,
+    /// Whether it tells that the provider is well; none where it was not asked anything.
+    pub is_well: Option<bool>,
     /// How long the provider took.
     pub provider_time: Duration,
 }
 
 /// What asking came to.
 enum Asked {
-    /// It need not be sent: this is the outcome.
+    /// It need not be sent: this is the outcome, as the provider told it.
     Settled(Outcome),
+    /// It must not be sent, and the provider answered as well as it can: what it did not say is no fault of its.
+    Withheld(Outcome),
     /// It may be sent. `doubt` says whether an earlier attempt may still have been carried out.
     Send { doubt: bool },
 }
@@ -56,6 +58,15 @@ impl Came {
         }
     }
 
+    /// Whether it says that the provider is well. One that says when to come back is busy, not broken.
+    fn is_well(&self) -> bool {
+        match self {
+            Self::Sent(Outcome::NotDone { retry_after, .. } | Outcome::Unknown { retry_after, .. })
+            | Self::Recalled(Recall::Unclear { retry_after, .. }) => retry_after.is_some(),
+            Self::Sent(_) | Self::Recalled(_) => true,
+        }
+    }
+
     fn storable(self) -> Self {
         match self {
             Self::Sent(outcome) => Self::Sent(outcome.storable()),
@@ -68,22 +79,21 @@ impl FulfilmentWorker {
     /// Makes one attempt, whatever the provider does.
     pub(super) async fn attempt(self, claimed: Claimed, delivery: Result<Delivery, String>) -> Finished {
         let began = Instant::now();
-        let was_asked = claimed.in_doubt || claimed.task == Task::Recall || delivery.is_ok();
-        let came = match claimed.task {
+        let (came, is_well) = match claimed.task {
             Task::Send { may_send } => {
                 let sent = self.ask_and_send(&claimed, may_send, delivery);
-                let sent = tokio::time::timeout(LONGEST_ATTEMPT, sent).await;
-                Came::Sent(sent.unwrap_or_else(|_| Outcome::Unknown { why: no_answer(), retry_after: None }))
+                tokio::time::timeout(LONGEST_ATTEMPT, sent).await.unwrap_or_else(|_| {
+                    heard(Came::Sent(Outcome::Unknown { why: no_answer(), retry_after: None }))
+                })
             }
             Task::Recall => {
-                let recall = tokio::time::timeout(LONGEST_ATTEMPT, self.recall(&claimed)).await;
-                Came::Recalled(
-                    recall.unwrap_or_else(|_| Recall::Unclear { why: no_answer(), retry_after: None }),
-                )
+                tokio::time::timeout(LONGEST_ATTEMPT, self.recall(&claimed)).await.unwrap_or_else(|_| {
+                    heard(Came::Recalled(Recall::Unclear { why: no_answer(), retry_after: None }))
+                })
             }
         };
         claimed.place.note_ended();
-        Finished { claimed, came: came.storable(), was_asked, provider_time: began.elapsed() }
+        Finished { claimed, came: came.storable(), is_well, provider_time: began.elapsed() }
     }
 
     async fn ask_and_send(
@@ -91,20 +101,23 @@ impl FulfilmentWorker {
         claimed: &Claimed,
         may_send: bool,
         delivery: Result<Delivery, String>,
-    ) -> Outcome {
+    ) -> (Came, Option<bool>) {
         let doubt = match self.ask(claimed, may_send).await {
-            Asked::Settled(outcome) => return outcome,
+            Asked::Settled(outcome) => return heard(Came::Sent(outcome)),
+            Asked::Withheld(outcome) => return (Came::Sent(outcome), Some(true)),
             Asked::Send { doubt } => doubt,
         };
-        let outcome = match delivery {
+        let in_doubt = |outcome: Outcome| if doubt { outcome.after_doubt() } else { outcome };
+        let why_not = match delivery {
             // A process that stood still must not send what another has taken over.
             _ if self.clock.now() >= claimed.place.lease_until() => {
-                not_done("the lease was over before it was sent".to_owned())
+                "the lease was over before it was sent".to_owned()
             }
-            Ok(delivery) => claimed.carrier.send(&delivery).await,
-            Err(why) => not_done(why),
+            Ok(delivery) => return heard(Came::Sent(in_doubt(claimed.carrier.send(&delivery).await))),
+            Err(why) => why,
         };
-        if doubt { outcome.after_doubt() } else { outcome }
+        // It may have answered when it was asked.
+        (Came::Sent(in_doubt(not_done(why_not))), claimed.in_doubt.then_some(true))
     }
 
     /// Asks the provider by key what became of earlier attempts, if that is in doubt.
@@ -120,9 +133,9 @@ impl FulfilmentWorker {
             LookUp::Absent if may_send => Asked::Send { doubt: false },
             LookUp::NotOffered if may_send => Asked::Send { doubt: true },
             LookUp::Absent => {
-                Asked::Settled(not_done("not to be sent now, and the provider does not have it".to_owned()))
+                Asked::Withheld(not_done("not to be sent now, and the provider does not have it".to_owned()))
             }
-            LookUp::NotOffered => Asked::Settled(Outcome::Unknown {
+            LookUp::NotOffered => Asked::Withheld(Outcome::Unknown {
                 why: "not to be sent now, but an earlier attempt was never answered and the provider cannot be asked"
                     .to_owned(),
                 retry_after: None,
@@ -130,16 +143,20 @@ impl FulfilmentWorker {
         }
     }
 
-    async fn recall(&self, claimed: &Claimed) -> Recall {
+    async fn recall(&self, claimed: &Claimed) -> (Came, Option<bool>) {
         if self.clock.now() >= claimed.place.lease_until() {
-            return Recall::Unclear {
-                why: "the lease was over before it was asked for".to_owned(),
-                retry_after: None,
-            };
+            let why = "the lease was over before it was asked for".to_owned();
+            return (Came::Recalled(Recall::Unclear { why, retry_after: None }), None);
         }
         let recall = claimed.carrier.recall(&claimed.idempotency_key).await;
-        if claimed.in_doubt { recall.after_doubt() } else { recall }
+        heard(Came::Recalled(if claimed.in_doubt { recall.after_doubt() } else { recall }))
     }
+}
+
+/// What the provider answered, or did not, with what that tells of it.
+fn heard(came: Came) -> (Came, Option<bool>) {
+    let is_well = came.is_well();
+    (came, Some(is_well))
 }
 
 /// An attempt that broke off by a panic has no outcome; its lease runs out, and then it is in doubt.

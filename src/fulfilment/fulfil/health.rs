@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
 
 use super::super::state::Tally;
-use super::super::{Outcome, Recall, store};
+use super::super::store;
 use super::FulfilmentWorker;
-use super::attempt::{Came, Finished};
+use super::attempt::Finished;
 
 /// Successes are kept here this long before they are forgotten, as in the breaker.
 const KEPT: time::Duration = time::Duration::seconds(60);
@@ -51,10 +51,11 @@ impl FulfilmentWorker {
     /// Tells the breakers what came of attempts. Nothing depends on it that must not be lost.
     pub(super) async fn tell_health(&self, finished: &[&Finished], now: OffsetDateTime) {
         let mut ended: HashMap<String, Tally> = HashMap::new();
-        for one in finished.iter().filter(|one| one.was_asked) {
+        for one in finished {
+            let Some(is_well) = one.is_well else { continue };
             let tally = ended.entry(one.claimed.provider.clone()).or_default();
             tally.attempts += 1;
-            if one.came.is_failure() {
+            if !is_well {
                 tally.failures += 1;
                 tally.last_failure = one.came.detail().map(str::to_owned);
             }
@@ -93,17 +94,5 @@ impl FulfilmentWorker {
         }
         store::save_health(&mut tx, rows.iter().map(|row| (row.name.as_str(), &row.health))).await?;
         tx.commit().await
-    }
-}
-
-impl Came {
-    /// Whether it says that the provider is not well. One that says when to come back is busy, not broken.
-    fn is_failure(&self) -> bool {
-        match self {
-            Self::Sent(Outcome::NotDone { retry_after, .. }) => retry_after.is_none(),
-            Self::Sent(Outcome::Unknown { retry_after, .. })
-            | Self::Recalled(Recall::Unclear { retry_after, .. }) => retry_after.is_none(),
-            Self::Sent(_) | Self::Recalled(_) => false,
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a claim takes: by priority, in turns between accounts, within each provider's bounds.
 
-use packline::fulfilment::{FulfilmentSettings, Outcome};
+use packline::fulfilment::{FulfilmentSettings, LookUp, Outcome};
 
 use super::warehouse::{Does, Warehouse, not_done, unknown};
 use super::{Sale, Shop, drain};
@@ -167,6 +167,29 @@ async fn a_failing_provider_is_left_alone_for_a_while_and_tried_with_one() {
     drain(&worker).await;
 
     assert_eq!(shipped(&shop, &sales).await, 12);
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_is_well_though_nothing_may_be_sent_to_it() {
+    for answer in [LookUp::Absent, LookUp::NotOffered] {
+        let shop = Shop::open().await;
+        let warehouse = Warehouse::does((0..10).map(|_| Does::Say(unknown("timed out"))));
+        warehouse.answer_look_ups((0..10).map(|_| answer.clone()));
+        let worker = shop.worker(warehouse.clone());
+        let sales = paid(&shop, 10).await;
+        drain(&worker).await;
+        assert_eq!(breaker(&shop).await.0, "open");
+
+        // All of it is in doubt, and held: it is asked about only.
+        for sale in &sales {
+            shop.disputed(sale, "created", "needs_response").await;
+        }
+        shop.advance(60);
+        drain(&worker).await;
+
+        assert_eq!(breaker(&shop).await, ("closed".to_owned(), None), "{answer:?}");
+        assert_eq!((warehouse.sends(), warehouse.asked()), (10, 10), "{answer:?}");
+    }
 }
 
 #[tokio::test]
