@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::super::fulfilment::PartLine;
 use super::super::state::{self, Next, RecallOutcome, RetryPolicy, Tried, Verdict};
 use super::super::store::{Begun, Change, Ended, Locked};
-use super::super::{Delivery, Moved, Provider, Receipt, move_orders, store};
+use super::super::{Delivery, Moved, Provider, Receipt, ToRecall, callback, move_orders, recall, store};
 use super::places::Place;
 use super::rooms::Room;
 use super::{FulfilmentSettings, FulfilmentWorker};
@@ -94,7 +94,6 @@ impl FulfilmentWorker {
         let (mut changes, mut moves) = (Vec::new(), Vec::new());
         for due in &due {
             let (change, begun) = self.judged(due, &rooms.rooms, now);
-            moves.extend(order_move(due, &change));
             changes.push(change);
             took.claimed.extend(begun);
         }
@@ -102,6 +101,10 @@ impl FulfilmentWorker {
         let sends = took.claimed.iter().filter(|claimed| claimed.task == Task::Send { may_send: true });
         let sends: Vec<Uuid> = sends.map(|claimed| claimed.id).collect();
         store::save(&mut tx, &changes, now).await?;
+        heed_told(&mut tx, &due, &mut changes, now).await?;
+        for (due, change) in due.iter().zip(&changes) {
+            moves.extend(order_move(due, change));
+        }
         store::insert_attempts(&mut tx, &begun, &self.name, now).await?;
         store::note_refunded_pieces(&mut tx, &sends).await?;
         move_orders(&mut tx, moves, now).await?;
@@ -125,9 +128,6 @@ impl FulfilmentWorker {
             let facts = &part.facts;
             let tried = Tried { tries: facts.tries, since: facts.tries_since.unwrap_or(now), may_send: true };
             let next = state::after_death(LEASE_EXPIRED, facts.recalls_from, &tried, &policy, now);
-            let reason = next.reason().map(str::to_owned);
-            let cause = Cause::Attempt { fulfilment: part.id, attempt: part.attempts };
-            moves.push(Moved { order_id: part.order_id, cause, reason });
             let is_over = matches!(next, Next::Returned { .. });
             let mut change = Change::of(part, next);
             if is_over {
@@ -140,6 +140,11 @@ impl FulfilmentWorker {
         let ended: Vec<Ended<'_>> = dead.iter().map(expired).collect();
         store::finish_attempts(conn, &ended, now).await?;
         store::save(conn, &changes, now).await?;
+        heed_told(conn, &dead, &mut changes, now).await?;
+        for (part, change) in dead.iter().zip(&changes) {
+            let reason = change.next.reason().map(str::to_owned);
+            moves.push(Moved { order_id: part.order_id, cause: cause_of(part, part.attempts), reason });
+        }
         move_orders(conn, moves, now).await?;
         Ok(changes.into_iter().map(|change| change.next).collect())
     }
@@ -292,6 +297,39 @@ async fn spend(
     store::save_health(conn, healths.iter().copied()).await
 }
 
+/// Lets parts heed what was told of them while a worker was at them, or was to be: those that come to rest by this, and
+/// that no attempt will look at. Their changes are saved already.
+async fn heed_told(
+    conn: &mut PgConnection,
+    parts: &[Locked],
+    changes: &mut [Change],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let rests = |change: &Change| matches!(change.next, Next::Returned { .. } | Next::Failed { .. });
+    let mut resting: Vec<Change> = changes.iter().filter(|change| rests(change)).cloned().collect();
+    if resting.is_empty() {
+        return Ok(());
+    }
+    let told_of = callback::fold_in(conn, &mut resting, now).await?;
+    for change in resting {
+        if let Some(before) = changes.iter_mut().find(|before| before.id == change.id) {
+            *before = change;
+        }
+    }
+    let told_of = parts.iter().filter(|part| told_of.contains(&part.id));
+    let to_recall: Vec<ToRecall> = told_of
+        .map(|part| ToRecall { order_id: part.order_id, cause: cause_of(part, part.attempts) })
+        .collect();
+    if !to_recall.is_empty() {
+        recall(conn, &to_recall, now).await?;
+    }
+    Ok(())
+}
+
+fn cause_of(part: &Locked, attempt: i32) -> Cause {
+    Cause::Attempt { fulfilment: part.id, attempt }
+}
+
 /// How the order moves with it. One that was queued and stays so moves nothing: the reason alone would be written anew
 /// each time a held order is looked at.
 fn order_move(due: &Locked, change: &Change) -> Option<Moved> {
@@ -299,8 +337,7 @@ fn order_move(due: &Locked, change: &Change) -> Option<Moved> {
         return None;
     }
     let reason = change.next.reason().map(str::to_owned);
-    let cause = Cause::Attempt { fulfilment: due.id, attempt: change.attempts };
-    Some(Moved { order_id: due.order_id, cause, reason })
+    Some(Moved { order_id: due.order_id, cause: cause_of(due, change.attempts), reason })
 }
 
 fn expired(part: &Locked) -> Ended<'static> {

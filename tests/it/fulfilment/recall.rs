@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use packline::db::FULFILMENTS_CHANNEL;
-use packline::fulfilment::{Outcome, Recall, Receipt};
+use packline::fulfilment::{FulfilmentSettings, Outcome, Recall, Receipt};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
@@ -27,6 +29,14 @@ async fn last_reason(shop: &Shop, sale: &Sale) -> String {
     .fetch_one(&shop.pool)
     .await
     .unwrap()
+}
+
+/// Tells of the shop's one fulfilment by call-back.
+async fn tell(shop: &Shop, event: Value) {
+    let id: uuid::Uuid = shop.value("select id from fulfilments").await;
+    let request = shop.client.post(format!("{}/v1/fulfilments/{id}/events", shop.base));
+    let answer = shop.api(request).json(&event).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
 }
 
 fn accepted() -> Does {
@@ -177,6 +187,45 @@ async fn a_hold_that_ends_before_its_recall_was_asked_for_recalls_nothing() {
 
     assert_eq!(shop.row(&sale).await.at(), ("accepted", "in_progress", 1));
     assert!(warehouse.recalls().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_told_before_a_recall_that_is_not_asked_for_any_more_is_heeded() {
+    let shop = Shop::open().await;
+    let warehouse = Warehouse::does([accepted()]);
+    let worker = shop.worker(warehouse.clone());
+    let sale = shop.paid().await;
+    drain(&worker).await;
+
+    shop.disputed(&sale, "created", "needs_response").await;
+    tell(&shop, json!({ "type": "failed", "reason": "out of stock" })).await;
+    assert_eq!(shop.state(&sale).await, "recalling");
+    shop.disputed(&sale, "closed", "won").await;
+    drain(&worker).await;
+
+    let row = shop.row(&sale).await;
+    assert_eq!((row.at(), row.reason.as_deref()), (("rejected", "failed", 1), Some("out of stock")));
+    assert!(warehouse.recalls().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_told_while_a_worker_dies_over_its_last_try_is_heeded() {
+    let shop = Shop::open().await;
+    let warehouse = Warehouse::does([Does::ShipAndHang]);
+    let last_try = FulfilmentSettings { max_attempts: 1, ..FulfilmentSettings::default() };
+    let worker = || shop.fulfilment_worker(warehouse.clone(), last_try.clone());
+    let sale = shop.paid().await;
+    let doomed = worker();
+    let round = tokio::spawn(async move { doomed.run_once().await });
+    warehouse.has_shipped.notified().await;
+    tell(&shop, json!({ "type": "shipped" })).await;
+    round.abort();
+    drop(round.await);
+
+    shop.advance(25);
+    drain(&worker()).await;
+
+    assert_eq!(shop.row(&sale).await.at(), ("fulfilled", "fulfilled", 1));
 }
 
 #[tokio::test]
