@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use packline::db;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection};
 
 use super::contender::Contender;
 use super::events::{self, Request};
@@ -37,7 +37,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn add(&mut self, answered: &Answered, contender_cpu: f64, cost: Cost, megabytes: f64) {
+    fn add(&mut self, answered: &Answered, contender_cpu: f64, cost: Cost, flushes: f64, megabytes: f64) {
         let events = answered.count.max(1) as f64;
         self.per_second.push(answered.per_second());
         self.p50.push(answered.quantile(0.5));
@@ -45,31 +45,32 @@ impl Measured {
         self.cpu.push(contender_cpu / events * 1e6);
         self.postgres_cpu.push(cost.cpu_seconds / events * 1e6);
         self.wal_bytes.push(cost.wal_bytes / events);
-        self.flushes.push(cost.flushes / events);
+        self.flushes.push(flushes / events);
         self.megabytes.push(megabytes);
     }
 }
 
-/// Starts a contender on a database of its own.
-async fn start(kind: &str, server: &Server, orders: usize) -> anyhow::Result<(Contender, PgPool)> {
+/// A database for a contender.
+async fn prepare(kind: &str, server: &Server, orders: usize) -> anyhow::Result<String> {
     let url = server.database().await?;
-    let pool = db::connect(&url, "bench", 2)?;
-    let contender = match kind {
-        "packline" | "duplicates" | "forged" => {
-            Contender::packline(&url, &["serve", "--no-worker"], &[]).await?
-        }
-        _ => {
-            if kind == "transaction" {
-                yardsticks::prepare_bare(&pool, orders).await?;
-            }
-            Contender::yardstick(kind, ["transaction", "group"].contains(&kind).then_some(url.as_str()))
-                .await?
-        }
-    };
-    Ok((contender, pool))
+    if kind == "transaction" {
+        let pool = db::connect(&url, "bench", 1)?;
+        yardsticks::prepare_bare(&pool, orders).await?;
+        pool.close().await;
+    }
+    Ok(url)
 }
 
-async fn stored(kind: &str, pool: &PgPool) -> anyhow::Result<Option<usize>> {
+async fn start(kind: &str, url: &str) -> anyhow::Result<Contender> {
+    match kind {
+        "packline" | "duplicates" | "forged" => {
+            Contender::packline(url, &["serve", "--no-worker"], &[]).await
+        }
+        _ => Contender::yardstick(kind, ["transaction", "group"].contains(&kind).then_some(url)).await,
+    }
+}
+
+async fn stored(kind: &str, url: &str) -> anyhow::Result<Option<usize>> {
     let query = match kind {
         "transaction" => "select count(*) from bare_events",
         "group" | "packline" | "duplicates" | "forged" => {
@@ -77,7 +78,9 @@ async fn stored(kind: &str, pool: &PgPool) -> anyhow::Result<Option<usize>> {
         }
         _ => return Ok(None),
     };
-    let count: i64 = sqlx::query_scalar(query).fetch_one(pool).await?;
+    let mut conn = PgConnection::connect(url).await?;
+    let count: i64 = sqlx::query_scalar(query).fetch_one(&mut conn).await?;
+    conn.close().await?;
     Ok(Some(usize::try_from(count)?))
 }
 
@@ -88,74 +91,64 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
     let mut starts = Vec::new();
     for _ in 0..scale.rounds {
         for kind in CONTENDERS {
-            let (contender, pool) = start(kind, server, most / 2).await?;
-            let requests =
-                Arc::new(if kind == "forged" { events::forged(most) } else { events::requests(0, most, 3) });
+            let url = prepare(kind, server, most / 2).await?;
+            let requests = match kind {
+                "forged" => events::forged(most),
+                "duplicates" => known_already(&url, most).await?,
+                _ => events::requests(0, most, 3),
+            };
+            let known = stored(kind, &url).await?;
+
+            let flushes = server.flushes().await?;
+            let contender = start(kind, &url).await?;
+            let (cpu, before) = (contender.cpu_seconds(), server.cost().await?);
             let expected = if kind == "forged" { 400 } else { 200 };
-            if kind == "duplicates" {
-                // What is measured are second deliveries: all of these are there already.
-                let few = Arc::new(requests.iter().take(most / 20).cloned().collect::<Vec<Request>>());
-                closed_loop(&contender.address, &few, CONNECTIONS, Duration::from_secs(60), 200).await?;
-                let again: Vec<Request> = few.iter().cycle().take(most).cloned().collect();
-                let known = stored(kind, &pool).await?;
-                measure_one(
-                    kind,
-                    server,
-                    &contender,
-                    &pool,
-                    &Arc::new(again),
-                    scale,
-                    expected,
-                    &mut measured,
-                )
-                .await?;
-                ensure!(stored(kind, &pool).await? == known, "duplicates left rows");
-                continue;
-            }
-            let count =
-                measure_one(kind, server, &contender, &pool, &requests, scale, expected, &mut measured)
-                    .await?;
-            if let Some(rows) = stored(kind, &pool).await? {
-                let acknowledged = if kind == "forged" { 0 } else { count };
-                ensure!(rows == acknowledged, "{kind}: {rows} rows for {acknowledged} acknowledgements");
-            }
-            if ["packline", "group"].contains(&kind) {
-                let singles = Arc::new(events::requests(most, scale.singles, 3));
-                let one = closed_loop(&contender.address, &singles, 1, Duration::from_secs(60), 200).await?;
-                alone.entry(kind).or_default().push(one.quantile(0.5));
+            let requests = Arc::new(requests);
+            let answered =
+                closed_loop(&contender.address, &requests, CONNECTIONS, scale.turn, expected).await?;
+            let (cost, cpu) = (server.cost().await? - before, contender.cpu_seconds() - cpu);
+            let flushes = server.flushes().await? - flushes;
+            let megabytes = contender.peak_megabytes();
+            measured.entry(kind).or_default().add(&answered, cpu, cost, flushes, megabytes);
+
+            if let (Some(known), Some(rows)) = (known, stored(kind, &url).await?) {
+                let is_new = !["forged", "duplicates"].contains(&kind);
+                let wanted = known + if is_new { answered.count } else { 0 };
+                ensure!(rows == wanted, "{kind}: {rows} rows, not the {wanted} that were acknowledged");
             }
             if kind == "packline" {
                 starts.push(contender.started_in.as_secs_f64() * 1_000.0);
             }
+            drop(contender);
+            if ["packline", "group"].contains(&kind) {
+                let contender = start(kind, &url).await?;
+                let singles = Arc::new(events::requests(most, scale.singles, 3));
+                let one = closed_loop(&contender.address, &singles, 1, Duration::from_secs(60), 200).await?;
+                alone.entry(kind).or_default().push(one.quantile(0.5));
+            }
         }
     }
-    print(&measured, &alone, &starts);
-    Ok(())
+    print(&measured, &alone, &starts)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the one place where a turn is taken")]
-async fn measure_one<'k>(
-    kind: &'k str,
-    server: &Server,
-    contender: &Contender,
-    pool: &PgPool,
-    requests: &Arc<Vec<Request>>,
-    scale: Scale,
-    expected: u16,
-    measured: &mut BTreeMap<&'k str, Measured>,
-) -> anyhow::Result<usize> {
-    let (cpu, before) = (contender.cpu_seconds(), server.cost(pool).await?);
-    let answered = closed_loop(&contender.address, requests, CONNECTIONS, scale.turn, expected).await?;
-    let cost = server.cost(pool).await? - before;
-    let cpu = contender.cpu_seconds() - cpu;
-    measured.entry(kind).or_default().add(&answered, cpu, cost, contender.peak_megabytes());
-    Ok(answered.count)
+/// Deliveries of events that are there already, each again and again.
+async fn known_already(url: &str, most: usize) -> anyhow::Result<Vec<Request>> {
+    let few = Arc::new(events::requests(0, most / 20, 3));
+    let contender = start("duplicates", url).await?;
+    closed_loop(&contender.address, &few, CONNECTIONS, Duration::from_secs(60), 200).await?;
+    Ok(few.iter().cycle().take(most).cloned().collect())
 }
 
-fn print(measured: &BTreeMap<&str, Measured>, alone: &BTreeMap<&str, Vec<f64>>, starts: &[f64]) {
-    let Some(anchor) = measured.get("transaction") else { return };
-    let rows = CONTENDERS.iter().filter_map(|kind| {
-        let of = measured.get(kind)?;
+fn print(
+    measured: &BTreeMap<&str, Measured>,
+    alone: &BTreeMap<&str, Vec<f64>>,
+    starts: &[f64],
+) -> anyhow::Result<()> {
+    let of = |kind: &str| measured.get(kind).with_context(|| format!("{kind} was not measured"));
+    let anchor = of("transaction")?;
+    let mut rows = Vec::new();
+    for kind in CONTENDERS {
+        let of = of(kind)?;
         // Ratios inside each round: what else the machine did then, it did to both.
         let on_scale: Vec<f64> = of
             .per_second
@@ -163,8 +156,8 @@ fn print(measured: &BTreeMap<&str, Measured>, alone: &BTreeMap<&str, Vec<f64>>, 
             .zip(&anchor.per_second)
             .map(|(own, anchor)| own / anchor * TRANSACTION_ON_SCALE)
             .collect();
-        Some(vec![
-            (*kind).to_owned(),
+        rows.push(vec![
+            kind.to_owned(),
             told(&on_scale, 1),
             told(&of.per_second, 0),
             told(&of.p50, 1),
@@ -174,8 +167,8 @@ fn print(measured: &BTreeMap<&str, Measured>, alone: &BTreeMap<&str, Vec<f64>>, 
             told(&of.wal_bytes, 0),
             format!("{:.3}", median(&of.flushes).0),
             told(&of.megabytes, 0),
-        ])
-    });
+        ]);
+    }
     table::print(
         "Acknowledging at 64 connections; scale: a transaction for each request is 4, a shop's own Node code 1",
         &[
@@ -190,7 +183,7 @@ fn print(measured: &BTreeMap<&str, Measured>, alone: &BTreeMap<&str, Vec<f64>>, 
             "flushes",
             "MB",
         ],
-        rows.collect(),
+        rows,
     );
     let ratio = |own: &str, other: &str| {
         let per_second = |kind: &str| measured.get(kind).map(|of| of.per_second.clone()).unwrap_or_default();
@@ -218,4 +211,5 @@ fn print(measured: &BTreeMap<&str, Measured>, alone: &BTreeMap<&str, Vec<f64>>, 
     ];
     let rows = rows.map(|(what, is, wanted)| vec![what.to_owned(), is, wanted.to_owned()]);
     table::print("", &["ratio", "is", "wanted"], rows.into());
+    Ok(())
 }

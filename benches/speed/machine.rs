@@ -9,17 +9,24 @@ pub fn cores() -> usize {
 
 /// CPU time of a process so far, in seconds, its threads included.
 pub fn cpu_seconds(pid: u32) -> f64 {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
-    // The name in parentheses may hold blanks; what follows it does not.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
-    // User and system time, in hundredths of a second on every Linux.
-    (ticks(11) + ticks(12)) / 100.0
+    // User and system time.
+    seconds(pid, [11, 12])
 }
 
-/// CPU time of a process and of its children, in seconds.
+/// CPU time of a process and of its children, in seconds, those included that have ended.
 pub fn cpu_seconds_of_family(parent: u32) -> f64 {
-    cpu_seconds(parent) + children(parent).into_iter().map(cpu_seconds).sum::<f64>()
+    let ended = seconds(parent, [13, 14]);
+    cpu_seconds(parent) + ended + children(parent).into_iter().map(cpu_seconds).sum::<f64>()
+}
+
+/// The sum of these times that the kernel tells of a process.
+fn seconds(pid: u32, fields: [usize; 2]) -> f64 {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
+    // The name in parentheses may hold blanks; what follows it does not.
+    let told: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| told.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    // In hundredths of a second on every Linux.
+    fields.into_iter().map(ticks).sum::<f64>() / 100.0
 }
 
 fn children(parent: u32) -> Vec<u32> {

@@ -1,5 +1,5 @@
-//! How fast Packline is, as ratios inside one run on this machine: `cargo bench`, in ten minutes; `cargo bench -- --quick`
-//! only shows that it runs.
+//! How fast Packline is, as ratios inside one run on this machine: `cargo bench --bench speed`, in ten minutes; with
+//! `-- --quick` it only shows that it runs.
 //!
 //! Load generator, service and Postgres share the machine, with Postgres's default durability. Everything is measured in
 //! rounds in which the contenders take turns, and told as medians with their spread, beside yardsticks: servers as bare

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use packline::db;
 use packline::db::cluster::{Cluster, ClusterSettings};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use super::machine;
+
+/// Far longer than a connection takes to end.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Server {
     cluster: Option<Cluster>,
@@ -20,7 +24,6 @@ pub struct Server {
 pub struct Cost {
     pub cpu_seconds: f64,
     pub wal_bytes: f64,
-    pub flushes: f64,
 }
 
 impl Server {
@@ -57,15 +60,36 @@ impl Server {
     }
 
     /// What Postgres spent so far, all of it.
-    pub async fn cost(&self, pool: &PgPool) -> anyhow::Result<Cost> {
-        let (wal_bytes, flushes): (f64, f64) =
-            sqlx::query_as("select wal_bytes::float8, wal_sync::float8 from pg_stat_wal")
-                .fetch_one(pool)
-                .await?;
+    pub async fn cost(&self) -> anyhow::Result<Cost> {
         let data = self.cluster()?.folder().join("data/postmaster.pid");
         let noted = std::fs::read_to_string(data)?;
         let postmaster: u32 = noted.lines().next().unwrap_or_default().trim().parse()?;
-        Ok(Cost { cpu_seconds: machine::cpu_seconds_of_family(postmaster), wal_bytes, flushes })
+        let mut conn = PgConnection::connect(&self.cluster()?.url("packline")).await?;
+        let wal_bytes = sqlx::query_scalar("select (pg_current_wal_insert_lsn() - '0/0')::float8")
+            .fetch_one(&mut conn)
+            .await?;
+        Ok(Cost { cpu_seconds: machine::cpu_seconds_of_family(postmaster), wal_bytes })
+    }
+
+    /// How often Postgres flushed its WAL so far. Ends all connections: those that live tell what they did too late.
+    pub async fn flushes(&self) -> anyhow::Result<f64> {
+        let mut conn = PgConnection::connect(&self.cluster()?.url("packline")).await?;
+        let began = Instant::now();
+        let others = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                      where backend_type = 'client backend' and pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut conn).await? > 0 {
+            ensure!(began.elapsed() < PATIENCE, "connections to Postgres do not end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+            .fetch_one(&mut conn)
+            .await?;
+        let flushes = if version < 180_000 {
+            "select wal_sync::float8 from pg_stat_wal"
+        } else {
+            "select sum(fsyncs)::float8 from pg_stat_io where object = 'wal'"
+        };
+        Ok(sqlx::query_scalar(flushes).fetch_one(&mut conn).await?)
     }
 }
 
@@ -87,7 +111,6 @@ impl std::ops::Sub for Cost {
         Self {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,
             wal_bytes: self.wal_bytes - before.wal_bytes,
-            flushes: self.flushes - before.flushes,
         }
     }
 }
