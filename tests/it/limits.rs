@@ -143,7 +143,7 @@ async fn whoever_sends_a_head_or_a_body_too_slowly_is_cut_off_while_others_are_s
     for client in slow_heads.into_iter().chain([silent]) {
         let (answer, after) = client.read_to_end().await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
-        assert!(after < Duration::from_secs(9), "{after:?}");
+        assert!(after < Duration::from_secs(20), "{after:?}");
     }
     let (answer, after) = slow_body.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");

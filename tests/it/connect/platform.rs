@@ -28,7 +28,7 @@ impl Shop {
     /// One that waits for no answer long.
     pub async fn start_impatient() -> Self {
         Self::start_with(|config| {
-            config.timeout = Duration::from_millis(400);
+            config.timeout = Duration::from_millis(1500);
             config.retry_base = Duration::from_millis(5);
         })
         .await

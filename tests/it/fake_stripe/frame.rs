@@ -248,11 +248,11 @@ async fn a_call_that_hangs_does_nothing_and_does_not_keep_the_server_from_stoppi
 #[actix_web::test]
 async fn a_slow_call_is_carried_out_although_its_caller_gave_up() {
     let local = Local::start();
-    local.control("faults", json!({"kind": "slow", "ms": 400})).await;
+    local.control("faults", json!({"kind": "slow", "ms": 2000})).await;
     let request =
         || local.request(Method::POST, "/v1/customers").body("name=Ann").header("Idempotency-Key", "k1");
 
-    let gave_up = request().timeout(Duration::from_millis(100)).send().await;
+    let gave_up = request().timeout(Duration::from_millis(400)).send().await;
     let meanwhile = local.send(request()).await;
     let after = loop {
         let answered = local.send(request()).await;

@@ -206,7 +206,7 @@ impl Attempt<'_> {
 /// Has a call meet every fault, in orders of one shop.
 async fn meets_every_fault(called: Called) {
     let shop = Shop::open_with(Vec::new(), |config| {
-        config.timeout = Duration::from_millis(400);
+        config.timeout = Duration::from_millis(1500);
         config.retry_base = Duration::from_millis(5);
     })
     .await;
@@ -254,7 +254,7 @@ async fn a_refund() {
 #[tokio::test]
 async fn the_making_of_an_account() {
     let shop = Shop::open_with(Vec::new(), |config| {
-        config.timeout = Duration::from_millis(400);
+        config.timeout = Duration::from_millis(1500);
         config.retry_base = Duration::from_millis(5);
     })
     .await;
