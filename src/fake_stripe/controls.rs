@@ -21,6 +21,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
         .route("/_fake/clock/advance", web::post().to(advance))
         .route("/_fake/faults", web::post().to(order_fault))
         .route("/_fake/faults", web::delete().to(clear_faults))
+        .route("/_fake/billing", web::post().to(billing))
         .route("/_fake/reset", web::post().to(reset))
         .route("/_fake/payment_intents/{id}/authenticate", web::post().to(authenticate))
         .route("/_fake/accounts/{id}/{what}", web::post().to(account));
@@ -47,6 +48,29 @@ async fn order_fault(shared: Data<Shared>, fault: Json<Fault>) -> HttpResponse {
 
 async fn clear_faults(shared: Data<Shared>) -> HttpResponse {
     shared.with(|world| world.faults.clear());
+    HttpResponse::Ok().json(json!({ "ok": true }))
+}
+
+/// What becomes of a subscription when the last retry of a charge failed, which the Dashboard says at Stripe.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterRetries {
+    /// It is cancelled.
+    #[default]
+    Cancel,
+    /// It is `unpaid`: its further invoices stay drafts.
+    Unpaid,
+    /// It stays `past_due`.
+    PastDue,
+}
+
+#[derive(Deserialize)]
+struct Billing {
+    after_retries: AfterRetries,
+}
+
+async fn billing(shared: Data<Shared>, body: Json<Billing>) -> HttpResponse {
+    shared.with(|world| world.after_retries = body.after_retries);
     HttpResponse::Ok().json(json!({ "ok": true }))
 }
 

@@ -24,7 +24,7 @@ mod server;
 mod stripe_js;
 mod world;
 
-pub use controls::Outcome;
+pub use controls::{AfterRetries, Outcome};
 pub use event::{CausedBy, Happening};
 pub use frame::faults::{Fault, FaultKind};
 pub use server::{FakeStripe, Options, Publish};

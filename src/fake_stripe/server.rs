@@ -9,7 +9,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 use tokio::task::JoinHandle;
 
-use super::controls::{self, Outcome};
+use super::controls::{self, AfterRetries, Outcome};
 use super::delivery::{self, Deliveries};
 use super::event::Happening;
 use super::frame::faults::Fault;
@@ -137,6 +137,7 @@ impl FakeStripe {
                 .configure(cli_protocol::configure)
                 .configure(stripe_js::configure)
                 .configure(hosted_pages::configure)
+                .route("/v1/quotes/{id}/pdf", web::get().to(answer::quote_pdf))
                 .default_service(web::to(answer::answer))
         })
         .workers(1)
@@ -194,6 +195,11 @@ impl FakeStripe {
         self.shared
             .with(|world| accounts::complete(world, account))
             .map_or_else(|failure| Err(failure.body("").to_string()), |_| Ok(()))
+    }
+
+    /// Says what becomes of a subscription when the last retry of a charge failed.
+    pub fn after_retries(&self, what: AfterRetries) {
+        self.shared.with(|world| world.after_retries = what);
     }
 
     /// Forgets every object, key and fault; the time goes on.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::controls::AfterRetries;
 use super::delivery::{Deliveries, Objects};
 use super::event::{CausedBy, Happening};
 use super::frame::call::Call;
@@ -53,6 +54,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     /// The call that is being carried out.
     pub(super) cause: Option<CausedBy>,
+    /// What becomes of a subscription when the last retry of a charge failed: `cancel`, `unpaid` or `past_due`.
+    pub(super) after_retries: AfterRetries,
     seed: u64,
     clock: Clock,
     ahead: Duration,
@@ -78,6 +81,7 @@ impl World {
             keys: Keys::default(),
             faults: Faults::default(),
             cause: None,
+            after_retries: AfterRetries::default(),
             seed,
             clock,
             ahead: Duration::ZERO,
@@ -141,6 +145,11 @@ impl World {
     /// Letters nobody can guess, were the seed a secret.
     pub(super) fn letters(&mut self, count: usize) -> String {
         self.ids.next("", count)
+    }
+
+    /// Has something done at a time, or right after this call if that has passed.
+    pub(super) fn schedule_at(&mut self, at: i64, timer: Timer) {
+        self.schedule((at - self.now()).max(0), timer);
     }
 
     /// Keeps a new object under its id.
@@ -261,16 +270,17 @@ impl World {
         self.tell(event_type, self.owner(id), object, None);
     }
 
-    /// Tells that something happened.
+    /// Tells that something happened; the id of the event.
     pub(super) fn tell(
         &mut self,
         event_type: &str,
         account: Option<String>,
         object: Value,
         previous_attributes: Option<Value>,
-    ) {
+    ) -> String {
+        let id = self.id("evt_");
         let happening = Happening {
-            id: self.id("evt_"),
+            id: id.clone(),
             event_type: event_type.to_owned(),
             account,
             object,
@@ -279,6 +289,7 @@ impl World {
             caused_by: self.cause.clone(),
         };
         self.outbox.push(happening);
+        id
     }
 
     /// What happened since this was last asked, in order.

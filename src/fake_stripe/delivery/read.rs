@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Deliveries;
+use super::endpoint::Receiver;
+use super::ledger::{Delivery, Stage};
 use super::mode::matches;
 
 /// Which events are listed.
@@ -36,6 +38,28 @@ impl Deliveries {
     /// An event, of whatever account.
     pub fn event(&self, id: &str) -> Option<Value> {
         self.state().event(id)
+    }
+
+    /// When all endpoints had taken an event, in seconds since 1970, but not before `from`. What is not told yet or on its
+    /// way for the first time counts as taken, since the clock may have been moved faster than anybody answers. None
+    /// where an endpoint refused it so far, or it is held back.
+    pub(in crate::fake_stripe) fn taken_at(&self, event: &str, from: i64) -> Option<i64> {
+        let state = self.state();
+        let of_event = || state.ledger.all().iter().filter(|delivery| delivery.event == event);
+        let mut last = from;
+        for delivery in of_event().filter(|delivery| matches!(delivery.receiver, Receiver::Endpoint(_))) {
+            let of_receiver = || of_event().filter(|other| other.receiver == delivery.receiver);
+            let taken = of_receiver().find(|other| other.stage == Stage::Delivered);
+            let is_fresh = |other: &Delivery| {
+                matches!(other.stage, Stage::Waiting | Stage::Sending) && other.attempts.is_empty()
+            };
+            match taken.and_then(|taken| taken.attempts.last()) {
+                Some(attempt) => last = last.max(attempt.at.unix_timestamp()),
+                None if of_receiver().any(is_fresh) => {}
+                None => return None,
+            }
+        }
+        Some(last)
     }
 
     /// Every delivery and what became of it, in the order of their beginning; those of one event if one is named.

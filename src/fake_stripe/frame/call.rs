@@ -71,6 +71,28 @@ impl Params {
         self.get(name).cloned().unwrap_or(Value::Null)
     }
 
+    /// The objects of a list, each checked against a shape; none if the list was not given.
+    ///
+    /// # Errors
+    /// One of them does not fit, or is no object.
+    pub(in crate::fake_stripe) fn items(
+        &self,
+        name: &str,
+        shape: &str,
+    ) -> Result<Option<Vec<Self>>, Failure> {
+        let Some(Value::Array(items)) = self.get(name) else {
+            return Ok(None);
+        };
+        let read = items.iter().enumerate().map(|(place, item)| {
+            let above = format!("{name}[{place}]");
+            let Value::Object(given) = item else {
+                return Err(Failure::parameter("parameter_invalid_object", &above, "Invalid object"));
+            };
+            shape::read_under(&above, shape, given).map(Self)
+        });
+        read.collect::<Result<_, _>>().map(Some)
+    }
+
     /// The metadata of a new object.
     pub(in crate::fake_stripe) fn metadata(&self) -> Value {
         let mut metadata = Value::Object(Map::new());

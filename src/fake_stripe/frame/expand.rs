@@ -44,6 +44,16 @@ const EXPANDABLE: &[&str] = &[
     "discounts",
     "test_clock",
     "latest_revision",
+    "default_price",
+    "latest_invoice",
+    "pending_setup_intent",
+    "price",
+    "product",
+    "quote",
+    "schedule",
+    "subscription",
+    "subscription_item",
+    "subscription_schedule",
 ];
 
 /// Expands all paths in an answer.
@@ -133,8 +143,14 @@ fn includable(world: &World, object: &Value, field: &str) -> Option<Value> {
             Some(json!({ "client_secret": intent["client_secret"], "type": "payment_intent" }))
         }
         ("customer", "sources") => Some(pages::inner(&format!("/v1/customers/{id}/sources"), &[])),
+        ("quote", "line_items") => {
+            let lines = world.hidden(id)["lines"].as_array().cloned().unwrap_or_default();
+            Some(pages::first(&format!("/v1/quotes/{id}/line_items"), &lines))
+        }
         ("customer", "subscriptions") => {
-            Some(pages::inner(&format!("/v1/customers/{id}/subscriptions"), &[]))
+            let mut running = of("subscription", "customer");
+            running.retain(|subscription| subscription["ended_at"].is_null());
+            Some(pages::inner(&format!("/v1/customers/{id}/subscriptions"), &running))
         }
         _ => None,
     }

@@ -56,6 +56,12 @@ pub(in crate::fake_stripe) fn inner(url: &str, data: &[Value]) -> Value {
     json!({ "object": "list", "data": data, "has_more": false, "total_count": data.len(), "url": url })
 }
 
+/// The first ten of a list inside an object.
+pub(in crate::fake_stripe) fn first(url: &str, data: &[Value]) -> Value {
+    let shown = data.get(..10).unwrap_or(data);
+    json!({ "object": "list", "data": shown, "has_more": shown.len() < data.len(), "url": url })
+}
+
 /// The name of one thing in the list at this address.
 fn singular(url: &str) -> &str {
     url.trim_start_matches("/v1/").trim_end_matches('s')

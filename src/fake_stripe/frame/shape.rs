@@ -19,6 +19,18 @@ pub(in crate::fake_stripe) fn read(
     read_at("", &fields(shape), given)
 }
 
+/// The same for an object inside, whose parameters are named under `above`.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::fake_stripe) fn read_under(
+    above: &str,
+    shape: &str,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Failure> {
+    read_at(above, &fields(shape), given)
+}
+
 #[derive(Debug, PartialEq)]
 struct Field<'a> {
     name: &'a str,

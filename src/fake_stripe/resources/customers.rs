@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, payment_methods, verb};
+use super::{Answer, payment_methods, search, verb};
 use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::frame::pages;
@@ -18,6 +18,7 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
     Some(match (verb(call), segments) {
         ("post", ["customers"]) => create(world, call),
         ("get", ["customers"]) => list(world, call),
+        ("get", ["customers", "search"]) => search::search(world, call, "customer"),
         ("get", ["customers", id]) => retrieve(world, call, id),
         ("post", ["customers", id]) => update(world, call, id),
         ("delete", ["customers", id]) => delete(world, call, id),
@@ -43,6 +44,7 @@ fn create(world: &mut World, call: &Call) -> Answer {
     world.insert(call.account.clone(), customer, Value::Null);
     world.emit("customer.created", &id);
     give_method(world, call, &id, &params)?;
+    choose_default(world, call, &id, &params)?;
     Ok(world.body(&id))
 }
 
@@ -62,6 +64,26 @@ fn give_method(world: &mut World, call: &Call, id: &str, params: &Params) -> Res
     Ok(())
 }
 
+/// `invoice_settings[default_payment_method]`: a method of this customer, or the one that is given with it.
+fn choose_default(world: &mut World, call: &Call, id: &str, params: &Params) -> Result<(), Failure> {
+    let name = "invoice_settings.default_payment_method";
+    let Some(method) = params.text(name).filter(|method| params.text("payment_method") != Some(method))
+    else {
+        return Ok(());
+    };
+    let param = "invoice_settings[default_payment_method]";
+    let method = payment_methods::resolve(world, call.account.as_deref(), method, param)?;
+    if world.body(&method)["customer"] != id {
+        let message = format!(
+            "The customer does not have a payment method with the ID {method}. The payment method must be attached to \
+             the customer."
+        );
+        return Err(Failure::invalid(message).code("resource_missing").param(param));
+    }
+    world.change(id, |customer| customer["invoice_settings"]["default_payment_method"] = json!(method));
+    Ok(())
+}
+
 fn apply(customer: &mut Value, params: &Params) {
     params.copy_into(customer, COPIED);
     for name in ["balance", "preferred_locales"] {
@@ -72,8 +94,8 @@ fn apply(customer: &mut Value, params: &Params) {
     if let Some(exempt) = params.text("tax_exempt") {
         customer["tax_exempt"] = json!(exempt);
     }
-    if let Some(method) = params.get("invoice_settings.default_payment_method") {
-        customer["invoice_settings"]["default_payment_method"] = method.clone();
+    if params.get("invoice_settings.default_payment_method").is_some_and(Value::is_null) {
+        customer["invoice_settings"]["default_payment_method"] = Value::Null;
     }
 }
 
@@ -94,6 +116,7 @@ fn retrieve(world: &World, call: &Call, id: &str) -> Answer {
 fn update(world: &mut World, call: &Call, id: &str) -> Answer {
     let params = call.params(SHAPE)?;
     world.find(call, "customer", id, "id")?;
+    choose_default(world, call, id, &params)?;
     world.update(id, "customer.updated", |customer| {
         apply(customer, &params);
         params.merge_metadata(&mut customer["metadata"]);

@@ -1,19 +1,23 @@
-//! Invoices of single items: draft, open, paid, void, uncollectible. No subscriptions, no taxes, no discounts.
+//! Invoices: draft, open, paid, void, uncollectible. No taxes, no discounts, no credit notes.
 
 use serde_json::{Value, json};
 
-use super::{Answer, verb};
+use super::{Answer, search, subscriptions, verb};
 use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::frame::pages;
 use crate::fake_stripe::world::World;
 
 mod body;
-mod items;
+pub(super) mod clock;
+pub(super) mod items;
+pub(super) mod lines;
 mod pay;
+mod payments;
 
-pub(super) use pay::after_payment;
+pub(in crate::fake_stripe) use clock::{charge_when_due, finalize_when_due};
 pub(in crate::fake_stripe) use pay::overdue;
+pub(super) use pay::{after_failure, after_payment, open, with_kept_method};
 
 const NEW: &str = "account_tax_ids:list application_fee_amount:int auto_advance:bool automatic_tax{} \
                    automatically_finalizes_at:int collection_method currency custom_fields:any customer customer_account \
@@ -41,6 +45,7 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
         "void" => void(world, call, id),
         "mark_uncollectible" => mark_uncollectible(world, call, id),
         "pay" => pay::pay(world, call, id),
+        "attach_payment" => payments::attach(world, call, id),
         _ => Err(Failure::not_modelled(&format!("POST {}", call.path))),
     };
     Some(match (verb(call), segments) {
@@ -49,15 +54,17 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
         ("get", ["invoiceitems", id]) => {
             call.params("").and_then(|_| world.find(call, "invoiceitem", id, "id"))
         }
+        ("post", ["invoiceitems", id]) => items::update(world, call, id),
         ("delete", ["invoiceitems", id]) => items::delete(world, call, id),
         ("post", ["invoices"]) => create(world, call),
         ("get", ["invoices"]) => list(world, call),
+        ("get", ["invoices", "search"]) => search::search(world, call, "invoice"),
         ("get", ["invoices", id]) => call.params("").and_then(|_| world.find(call, "invoice", id, "id")),
         ("post", ["invoices", id]) => update(world, call, id),
         ("delete", ["invoices", id]) => delete(world, call, id),
-        ("get", ["invoices", id, "lines"]) => lines(world, call, id),
+        ("get", ["invoices", id, "lines"]) => lines::list(world, call, id),
         ("post", ["invoices", id, verb]) => state(world, id, verb),
-        ("get", ["invoice_payments"]) => payments(world, call),
+        ("get", ["invoice_payments"]) => payments::list(world, call),
         ("get", ["invoice_payments", id]) => {
             call.params("").and_then(|_| world.find(call, "invoice_payment", id, "id"))
         }
@@ -67,24 +74,51 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
 
 fn create(world: &mut World, call: &Call) -> Answer {
     let params = call.params(NEW)?;
-    for name in ["subscription", "from_invoice", "discounts", "transfer_data", "application_fee_amount"] {
+    for name in ["from_invoice", "discounts", "transfer_data", "application_fee_amount"] {
         if params.get(name).is_some_and(|value| !value.is_null()) {
             return Err(Failure::not_modelled(&format!("`{name}` of invoices")));
         }
     }
-    let customer = params.text("customer").ok_or_else(|| Failure::missing("customer"))?;
-    let customer = world.find(call, "customer", customer, "customer")?;
-    let due = due_date(world, &params)?;
-    let id = world.id("in_");
-    let mut invoice = body::new(&id, world.now(), &customer, &params);
-    params.copy_into(&mut invoice, COPIED);
-    invoice["due_date"] = due;
-    world.insert(call.account.clone(), invoice, json!({ "number_prefix": customer["invoice_prefix"] }));
-    if params.text("pending_invoice_items_behavior") == Some("include") {
-        items::take_pending(world, &id);
+    let of = params.text("subscription").map(str::to_owned);
+    let of_subscription = match &of {
+        Some(of) => world.find(call, "subscription", of, "subscription")?,
+        None => Value::Null,
+    };
+    let customer = params.text("customer").or(of_subscription["customer"].as_str());
+    let customer = customer.ok_or_else(|| Failure::missing("customer"))?.to_owned();
+    let customer = world.find(call, "customer", &customer, "customer")?;
+    due_date(world, &params)?;
+    let id = draft(world, call.account.clone(), &customer, &params)?;
+    if let Some(of) = &of {
+        subscriptions::adopt(world, &id, of, "manual");
+        items::take_pending(world, &id, Some(of));
+    } else if params.text("pending_invoice_items_behavior") == Some("include") {
+        items::take_pending(world, &id, None);
     }
-    world.emit("invoice.created", &id);
+    clock::announce(world, &id);
     Ok(world.body(&id))
+}
+
+/// Makes a draft that nobody is told of yet.
+///
+/// # Errors
+/// The day by which to pay does not fit the way of collecting.
+pub(super) fn draft(
+    world: &mut World,
+    account: Option<String>,
+    customer: &Value,
+    params: &Params,
+) -> Result<String, Failure> {
+    let due = due_date(world, params)?;
+    let id = world.id("in_");
+    let mut invoice = body::new(&id, world.now(), customer, params);
+    params.copy_into(&mut invoice, COPIED);
+    if invoice["auto_advance"].is_null() {
+        invoice["auto_advance"] = json!(false);
+    }
+    invoice["due_date"] = due;
+    world.insert(account, invoice, json!({ "number_prefix": customer["invoice_prefix"] }));
+    Ok(id)
 }
 
 fn due_date(world: &World, params: &Params) -> Result<Value, Failure> {
@@ -103,28 +137,13 @@ fn due_date(world: &World, params: &Params) -> Result<Value, Failure> {
 }
 
 fn list(world: &World, call: &Call) -> Answer {
-    let params = call.params(&format!("{} customer status collection_method", pages::SHAPE))?;
+    let params = call.params(&format!("{} customer status collection_method subscription", pages::SHAPE))?;
     let mut invoices = world.all(call.account.as_deref(), "invoice");
-    invoices.retain(|invoice| super::fits(invoice, &params, &["customer", "status", "collection_method"]));
-    pages::page("/v1/invoices", &params, invoices)
-}
-
-fn lines(world: &World, call: &Call, id: &str) -> Answer {
-    let params = call.params(pages::SHAPE)?;
-    let invoice = world.find(call, "invoice", id, "id")?;
-    let data = invoice["lines"]["data"].as_array().cloned().unwrap_or_default();
-    pages::page(&format!("/v1/invoices/{id}/lines"), &params, data)
-}
-
-fn payments(world: &World, call: &Call) -> Answer {
-    let params = call.params(&format!("{} invoice status payment{{type! payment_intent}}", pages::SHAPE))?;
-    let mut payments = world.all(call.account.as_deref(), "invoice_payment");
-    payments.retain(|payment| {
-        let is_of = |intent: &str| payment["payment"]["payment_intent"] == intent;
-        super::fits(payment, &params, &["invoice", "status"])
-            && params.text("payment.payment_intent").is_none_or(is_of)
+    invoices.retain(|invoice| {
+        super::fits(invoice, &params, &["customer", "status", "collection_method"])
+            && params.text("subscription").is_none_or(|of| subscriptions::of_invoice(invoice) == Some(of))
     });
-    pages::page("/v1/invoice_payments", &params, payments)
+    pages::page("/v1/invoices", &params, invoices)
 }
 
 fn update(world: &mut World, call: &Call, id: &str) -> Answer {
@@ -142,6 +161,13 @@ fn update(world: &mut World, call: &Call, id: &str) -> Answer {
         params.copy_into(invoice, COPIED);
         params.merge_metadata(&mut invoice["metadata"]);
     });
+    if params.is_true("auto_advance") && invoice["auto_advance"] != true {
+        clock::start(world, id);
+        clock::charge_in_an_hour(world, id);
+    }
+    if params.get("auto_advance") == Some(&Value::Bool(false)) {
+        clock::stop(world, id);
+    }
     Ok(world.body(id))
 }
 
@@ -150,6 +176,10 @@ fn delete(world: &mut World, call: &Call, id: &str) -> Answer {
     let invoice = world.find(call, "invoice", id, "id")?;
     if invoice["status"] != "draft" {
         return Err(Failure::invalid("You can only delete draft invoices.").code("invoice_not_editable"));
+    }
+    if subscriptions::of_invoice(&invoice).is_some() {
+        let message = "You can't delete invoices created by subscriptions.";
+        return Err(Failure::invalid(message).code("invoice_not_editable"));
     }
     world.emit("invoice.deleted", id);
     world.remove(id);
@@ -167,6 +197,10 @@ fn finalize(world: &mut World, call: &Call, id: &str) -> Answer {
         world.change(id, |invoice| invoice["auto_advance"] = auto.clone());
     }
     pay::open(world, id);
+    clock::charge_in_an_hour(world, id);
+    if world.body(id)["status"] == "paid" {
+        subscriptions::invoice_paid(world, id);
+    }
     Ok(world.body(id))
 }
 
@@ -199,24 +233,37 @@ fn send(world: &mut World, call: &Call, id: &str) -> Answer {
 fn void(world: &mut World, call: &Call, id: &str) -> Answer {
     call.params("")?;
     in_status(world, call, id, &["open", "uncollectible"], "void")?;
+    make_void(world, id);
+    subscriptions::first_invoice_void(world, id);
+    Ok(world.body(id))
+}
+
+/// Nobody is to pay it any more.
+pub(super) fn make_void(world: &mut World, id: &str) {
     let now = world.now();
+    clock::stop(world, id);
     world.change(id, |invoice| {
         invoice["status"] = json!("void");
         invoice["status_transitions"]["voided_at"] = json!(now);
     });
-    pay::cancel_payments(world, id);
+    payments::cancel_open(world, id, "void_invoice");
     world.emit("invoice.voided", id);
-    Ok(world.body(id))
 }
 
 fn mark_uncollectible(world: &mut World, call: &Call, id: &str) -> Answer {
     call.params("")?;
     in_status(world, call, id, &["open"], "mark as uncollectible")?;
+    make_uncollectible(world, id);
+    Ok(world.body(id))
+}
+
+/// It is not expected to be paid, but may be.
+pub(super) fn make_uncollectible(world: &mut World, id: &str) {
     let now = world.now();
+    clock::stop(world, id);
     world.change(id, |invoice| {
         invoice["status"] = json!("uncollectible");
         invoice["status_transitions"]["marked_uncollectible_at"] = json!(now);
     });
     world.emit("invoice.marked_uncollectible", id);
-    Ok(world.body(id))
 }

@@ -10,6 +10,7 @@ use super::world::World;
 use super::{cli_protocol, delivery};
 
 pub(super) mod accounts;
+mod calendar;
 mod cards;
 mod cash;
 mod charges;
@@ -20,8 +21,14 @@ pub(super) mod invoices;
 pub(super) mod oauth;
 pub(super) mod payment_intents;
 mod payment_methods;
+mod prices;
+mod products;
+pub(super) mod quotes;
 pub(super) mod refunds;
+mod search;
 pub(super) mod settlement;
+pub(super) mod subscription_schedules;
+pub(super) mod subscriptions;
 mod tokens;
 mod transfers;
 
@@ -39,10 +46,15 @@ const ROUTES: &[Route] = &[
     refunds::route,
     disputes::route,
     customers::route,
+    products::route,
+    prices::route,
     accounts::route,
     transfers::route,
     fees::route,
     invoices::route,
+    subscriptions::route,
+    subscription_schedules::route,
+    quotes::route,
     cash::route,
     oauth::route,
     delivery::routes::route,

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, payment_methods, verb};
+use super::{Answer, payment_methods, search, verb};
 use crate::fake_stripe::frame::auth::Key;
 use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
@@ -15,10 +15,10 @@ mod checks;
 mod confirm;
 mod errors;
 mod next_action;
-mod search;
 
 pub(in crate::fake_stripe) use capture::auto_cancel;
 pub(super) use capture::end;
+pub(super) use checks::{check_amount, check_currency};
 pub(super) use confirm::{Terms, attempt, fund};
 pub(in crate::fake_stripe) use confirm::{authenticate, confirm_expired, settle_debit};
 
@@ -108,7 +108,7 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
     Some(match (verb(call), segments) {
         ("post", ["payment_intents"]) => create(world, call),
         ("get", ["payment_intents"]) => list(world, call),
-        ("get", ["payment_intents", "search"]) => search::search(world, call),
+        ("get", ["payment_intents", "search"]) => search::search(world, call, "payment_intent"),
         ("get", ["payment_intents", id]) => retrieve(world, call, id),
         ("post", ["payment_intents", id]) => update(world, call, id),
         ("post", ["payment_intents", id, "confirm"]) => confirm::confirm(world, call, id),

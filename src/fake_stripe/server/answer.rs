@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
@@ -20,7 +20,7 @@ use crate::fake_stripe::frame::faults::{Fault, FaultKind};
 use crate::fake_stripe::frame::form;
 use crate::fake_stripe::frame::idempotency::Turn;
 use crate::fake_stripe::frame::reply::{Echo, Reply};
-use crate::fake_stripe::resources;
+use crate::fake_stripe::resources::{self, quotes};
 use crate::fake_stripe::world::World;
 
 /// Answers any call of the API.
@@ -47,6 +47,31 @@ pub(super) async fn answer(request: HttpRequest, body: Bytes, shared: Data<Share
         return work(&shared, &call, &mut echo, Some(own)).await;
     }
     work(&shared, &call, &mut echo, None).await
+}
+
+/// The PDF of a quote, which Stripe has on its host of files.
+pub(super) async fn quote_pdf(request: HttpRequest, id: Path<String>, shared: Data<Shared>) -> HttpResponse {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let echo = Echo {
+        request_id: shared.with(|world| world.id("req_")),
+        version: header("Stripe-Version").map(str::to_owned),
+        account: header("Stripe-Account").map(str::to_owned),
+        idempotency_key: None,
+    };
+    let pdf = auth::key(header("Authorization"), None).and_then(|key| {
+        auth::secret_only(key)?;
+        shared.with(|world| match world.faults.take("GET", request.path()) {
+            Some(_) => Err(Failure::api_error()),
+            None => quotes::pdf(world, echo.account.as_deref(), &id),
+        })
+    });
+    match pdf {
+        Ok(pdf) => HttpResponse::Ok()
+            .content_type("application/pdf")
+            .insert_header(("Request-Id", echo.request_id.as_str()))
+            .body(pdf),
+        Err(failure) => Reply::refused(&failure, &echo.request_id).response(&echo),
+    }
 }
 
 async fn work(shared: &Shared, call: &Call, echo: &mut Echo, own_key: Option<String>) -> HttpResponse {

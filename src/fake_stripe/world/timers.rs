@@ -1,7 +1,9 @@
 //! What happens by itself when its time has come.
 
 use super::World;
-use crate::fake_stripe::resources::{invoices, payment_intents, refunds, settlement};
+use crate::fake_stripe::resources::{
+    invoices, payment_intents, quotes, refunds, settlement, subscription_schedules, subscriptions,
+};
 
 /// Something that is still to happen.
 #[derive(Clone, Debug)]
@@ -39,6 +41,37 @@ pub(in crate::fake_stripe) enum Timer {
         /// The new one.
         status: &'static str,
     },
+    /// A draft that advances by itself is finalised, if its event was taken.
+    InvoiceFinalizes {
+        /// `in_…`.
+        invoice: String,
+    },
+    /// An invoice is charged, for the first time or again.
+    InvoiceCharges {
+        /// `in_…`.
+        invoice: String,
+        /// When that was planned for.
+        at: i64,
+    },
+    /// Something of a subscription has its time.
+    Subscription {
+        /// `sub_…`.
+        subscription: String,
+        /// What.
+        turn: subscriptions::Turn,
+        /// When that was planned for.
+        at: i64,
+    },
+    /// A schedule begins or lets go of its subscription.
+    Schedule {
+        /// `sub_sched_…`.
+        schedule: String,
+    },
+    /// A quote is no longer offered.
+    QuoteExpires {
+        /// `qt_…`.
+        quote: String,
+    },
     /// The day by which an invoice is to be paid has passed.
     InvoiceOverdue {
         /// `in_…`.
@@ -56,6 +89,11 @@ pub(super) fn run(world: &mut World, timer: Timer) {
         Timer::ConfirmExpires { intent, method } => payment_intents::confirm_expired(world, &intent, &method),
         Timer::AutoCancel { intent } => payment_intents::auto_cancel(world, &intent),
         Timer::RefundTurns { refund, status } => refunds::turn(world, &refund, status),
+        Timer::InvoiceFinalizes { invoice } => invoices::finalize_when_due(world, &invoice),
+        Timer::InvoiceCharges { invoice, at } => invoices::charge_when_due(world, &invoice, at),
+        Timer::Subscription { subscription, turn, at } => subscriptions::turn(world, &subscription, turn, at),
+        Timer::Schedule { schedule } => subscription_schedules::turn(world, &schedule),
+        Timer::QuoteExpires { quote } => quotes::expire(world, &quote),
         Timer::InvoiceOverdue { invoice } => invoices::overdue(world, &invoice),
     }
 }

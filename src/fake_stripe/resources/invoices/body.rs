@@ -84,24 +84,27 @@ pub(super) fn new(id: &str, now: i64, customer: &Value, params: &Params) -> Valu
     for name in ZERO_AT_FIRST {
         invoice[*name] = json!(0);
     }
+    invoice["starting_balance"] = json!(customer["balance"].as_i64().unwrap_or_default());
     invoice
 }
 
-/// Gives a draft its lines, and the sums that follow.
+/// How many lines an invoice shows itself.
+const SHOWN: usize = 10;
+
+/// Gives a draft its lines, and the sums that follow. A total below zero is nothing to pay.
 pub(super) fn set_lines(invoice: &mut Value, lines: &[Value]) {
     let id = invoice["id"].as_str().unwrap_or_default().to_owned();
     let total: i64 = lines.iter().filter_map(|line| line["amount"].as_i64()).sum();
-    invoice["lines"] = pages::inner(&format!("/v1/invoices/{id}/lines"), lines);
-    for name in [
-        "amount_due",
-        "amount_remaining",
-        "subtotal",
-        "subtotal_excluding_tax",
-        "total",
-        "total_excluding_tax",
-    ] {
+    let shown = lines.get(..SHOWN).unwrap_or(lines);
+    invoice["lines"] = pages::inner(&format!("/v1/invoices/{id}/lines"), shown);
+    invoice["lines"]["has_more"] = json!(lines.len() > SHOWN);
+    invoice["lines"]["total_count"] = json!(lines.len());
+    for name in ["subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
         invoice[name] = json!(total);
     }
+    let due = total + invoice["starting_balance"].as_i64().unwrap_or_default();
+    invoice["amount_due"] = json!(due.max(0));
+    invoice["amount_remaining"] = json!(due.max(0));
     if let Some(currency) = lines.first().map(|line| line["currency"].clone()) {
         invoice["currency"] = currency;
     }

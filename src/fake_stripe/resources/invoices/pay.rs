@@ -1,31 +1,42 @@
-//! Opening and paying an invoice: its PaymentIntent and the invoice payment that ties the two.
+//! Opening and paying an invoice: its PaymentIntent, and what becomes of the invoice when that succeeds or fails.
 
 use serde_json::{Value, json};
 
+use super::{clock, lines, payments};
 use crate::fake_stripe::frame::call::Call;
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::resources::payment_intents::{self, Terms};
-use crate::fake_stripe::resources::{Answer, payment_methods};
+use crate::fake_stripe::resources::{Answer, payment_methods, subscriptions};
 use crate::fake_stripe::world::{Timer, World};
 
 /// Makes a draft open, with the intent that pays it; an invoice over nothing is paid thereby.
-pub(super) fn open(world: &mut World, id: &str) {
+pub(in crate::fake_stripe::resources) fn open(world: &mut World, id: &str) {
     let now = world.now();
     let prefix = world.hidden(id)["number_prefix"].as_str().unwrap_or("LOCAL").to_owned();
     let customer = world.body(id)["customer"].as_str().unwrap_or_default().to_owned();
     let sequence = world.body(&customer)["next_invoice_sequence"].as_i64().unwrap_or(1);
-    world.change(&customer, |customer| customer["next_invoice_sequence"] = json!(sequence + 1));
+    let balance = world.body(&customer)["balance"].as_i64().unwrap_or_default();
+    world.change(id, |invoice| invoice["starting_balance"] = json!(balance));
+    let all = lines::all(world, id);
+    lines::set(world, id, all);
+    let (due, left) = due_and_left(&world.body(id));
+    world.change(&customer, |customer| {
+        customer["next_invoice_sequence"] = json!(sequence + 1);
+        customer["balance"] = json!(left);
+    });
     let page = format!("{}/_fake/pages/receipts/{id}", world.base);
     world.change(id, |invoice| {
         invoice["status"] = json!("open");
         invoice["number"] = json!(format!("{prefix}-{sequence:04}"));
         invoice["effective_at"] = json!(now);
-        invoice["ending_balance"] = json!(0);
+        invoice["amount_due"] = json!(due);
+        invoice["amount_remaining"] = json!(due);
+        invoice["ending_balance"] = json!(left);
+        invoice["automatically_finalizes_at"] = Value::Null;
         invoice["hosted_invoice_url"] = json!(page);
         invoice["invoice_pdf"] = json!(format!("{page}?pdf"));
         invoice["status_transitions"]["finalized_at"] = json!(now);
     });
-    let due = world.body(id)["amount_due"].as_i64().unwrap_or_default();
     if due > 0 {
         make_intent(world, id);
     }
@@ -36,62 +47,50 @@ pub(super) fn open(world: &mut World, id: &str) {
     overdue_soon(world, id);
 }
 
+/// What is to be paid now, and what stays on the customer's balance: a credit (below zero), or less than Stripe charges.
+fn due_and_left(invoice: &Value) -> (i64, i64) {
+    let total = invoice["total"].as_i64().unwrap_or_default();
+    let sum = total + invoice["starting_balance"].as_i64().unwrap_or_default();
+    let currency = invoice["currency"].as_str().unwrap_or_default();
+    match sum {
+        ..=0 => (0, sum),
+        _ if payment_intents::check_amount(sum, currency).is_ok() => (sum, 0),
+        _ => (0, sum),
+    }
+}
+
 /// An open invoice that is to be paid by a day is overdue after it.
 fn overdue_soon(world: &mut World, id: &str) {
     if let Some(due) = world.body(id)["due_date"].as_i64() {
-        let in_seconds = due - world.now();
+        let in_seconds = (due - world.now()).max(0);
         world.schedule(in_seconds, Timer::InvoiceOverdue { invoice: id.to_owned() });
     }
 }
 
 fn make_intent(world: &mut World, id: &str) {
     let invoice = world.body(id);
-    let account = world.owner(id);
+    let is_first = invoice["billing_reason"] == "subscription_create";
     let form = format!(
-        "amount={}&currency={}&customer={}&payment_method_types[]=card&capture_method=automatic",
+        "amount={}&currency={}&customer={}&payment_method_types[]=card&capture_method=automatic{}",
         invoice["amount_due"],
         invoice["currency"].as_str().unwrap_or_default(),
-        invoice["customer"].as_str().unwrap_or_default()
+        invoice["customer"].as_str().unwrap_or_default(),
+        if is_first { "&setup_future_usage=off_session" } else { "" },
     );
-    let Ok(intent) = payment_intents::make(world, account.clone(), &form) else {
+    let Ok(intent) = payment_intents::make(world, world.owner(id), &form) else {
         return;
     };
+    let description = match invoice["billing_reason"].as_str().unwrap_or_default() {
+        "subscription_create" => "Subscription creation",
+        "subscription_cycle" | "subscription_update" => "Subscription update",
+        _ => "Payment for Invoice",
+    };
     world.change(&intent, |intent| {
-        intent["description"] = json!("Payment for Invoice");
+        intent["description"] = json!(description);
         intent["payment_details"]["order_reference"] = json!(id);
     });
-    world.hide(&intent, "invoice", json!(id));
+    payments::tie(world, id, &intent, invoice["amount_due"].as_i64().unwrap_or_default(), true);
     world.emit("payment_intent.created", &intent);
-    let (payment, now) = (world.id("inpay_"), world.now());
-    let body = json!({
-        "id": payment, "object": "invoice_payment", "amount_paid": null, "amount_requested": invoice["amount_due"],
-        "created": now, "currency": invoice["currency"], "invoice": id, "is_default": true, "livemode": false,
-        "payment": { "payment_intent": intent, "type": "payment_intent" }, "status": "open",
-        "status_transitions": { "canceled_at": null, "paid_at": null },
-    });
-    world.insert(account, body, Value::Null);
-}
-
-/// The invoice payment that is open or paid.
-fn payment_of(world: &World, id: &str) -> Value {
-    let all = world.all(world.owner(id).as_deref(), "invoice_payment");
-    all.into_iter()
-        .find(|payment| payment["invoice"] == id && payment["status"] != "canceled")
-        .unwrap_or_default()
-}
-
-/// The payments of an invoice that is void.
-pub(super) fn cancel_payments(world: &mut World, id: &str) {
-    let payment = payment_of(world, id);
-    let now = world.now();
-    if let Some(payment_id) = payment["id"].as_str().filter(|_| payment["status"] == "open") {
-        world.change(payment_id, |payment| {
-            payment["status"] = json!("canceled");
-            payment["status_transitions"]["canceled_at"] = json!(now);
-        });
-        let intent = payment["payment"]["payment_intent"].as_str().unwrap_or_default();
-        payment_intents::end(world, intent, json!("void_invoice"));
-    }
 }
 
 pub(super) fn pay(world: &mut World, call: &Call, id: &str) -> Answer {
@@ -110,44 +109,84 @@ pub(super) fn pay(world: &mut World, call: &Call, id: &str) -> Answer {
         return Ok(world.body(id));
     }
     if params.is_true("paid_out_of_band") {
-        cancel_payments(world, id);
-        let due = invoice["amount_due"].as_i64().unwrap_or_default();
+        payments::cancel_open(world, id, "void_invoice");
+        let due = world.body(id)["amount_due"].as_i64().unwrap_or_default();
         mark_paid(world, id, due);
+        subscriptions::invoice_paid(world, id);
         return Ok(world.body(id));
     }
-    let customer = world.body(invoice["customer"].as_str().unwrap_or_default());
-    let method = params
-        .text("payment_method")
-        .or(invoice["default_payment_method"].as_str())
-        .or(customer["invoice_settings"]["default_payment_method"].as_str())
-        .or(customer["default_source"].as_str());
+    let method = params.text("payment_method").map(str::to_owned).or_else(|| kept_method(world, id));
     let Some(method) = method else {
         return Err(Failure::invalid(
             "There is no `default_payment_method` set on this Customer or Invoice. Please set a default payment method, \
              or supply one.",
         ));
     };
-    let method = payment_methods::resolve(world, call.account.as_deref(), method, "payment_method")?;
+    let method = payment_methods::resolve(world, call.account.as_deref(), &method, "payment_method")?;
     try_to_pay(world, id, &method)?;
     Ok(world.body(id))
 }
 
+/// The method that is to be charged where none is named.
+fn kept_method(world: &World, id: &str) -> Option<String> {
+    let invoice = world.body(id);
+    let of_subscription = subscriptions::of_invoice(&invoice).map(|id| world.body(id)).unwrap_or_default();
+    let customer = world.body(invoice["customer"].as_str().unwrap_or_default());
+    let kept = [
+        &invoice["default_payment_method"],
+        &invoice["default_source"],
+        &of_subscription["default_payment_method"],
+        &of_subscription["default_source"],
+        &customer["invoice_settings"]["default_payment_method"],
+        &customer["default_source"],
+    ];
+    // One that was detached since can no longer be charged.
+    let is_theirs = |method: &&str| world.body(method)["customer"] == invoice["customer"];
+    kept.into_iter().filter_map(Value::as_str).find(is_theirs).map(str::to_owned)
+}
+
+/// Charges the kept method, as the clock does; without one the attempt fails.
+///
+/// # Errors
+/// 402; it was told too.
+pub(in crate::fake_stripe::resources) fn with_kept_method(
+    world: &mut World,
+    id: &str,
+) -> Result<(), Failure> {
+    match kept_method(world, id) {
+        Some(method) => try_to_pay(world, id, &method),
+        None => {
+            world.change(id, |invoice| invoice["attempted"] = json!(true));
+            failed(world, id);
+            Err(Failure::card("invoice_payment_method_missing", "There is no payment method to charge."))
+        }
+    }
+}
+
+/// Charges a method for an open invoice.
+///
+/// # Errors
+/// 402: it was declined, or wants its owner.
 fn try_to_pay(world: &mut World, id: &str, method: &str) -> Result<(), Failure> {
-    let intent = payment_of(world, id)["payment"]["payment_intent"].as_str().unwrap_or_default().to_owned();
+    let Some(intent) = payments::default_intent(world, id) else {
+        return Err(
+            Failure::invalid("This invoice has no payment that is open.").code("invoice_not_editable")
+        );
+    };
+    if world.body(&intent)["status"] == "processing" {
+        return Err(Failure::invalid("A payment of this invoice is being processed already."));
+    }
     world.change(&intent, |intent| intent["payment_method"] = json!(method));
-    world.change(id, |invoice| {
-        invoice["attempted"] = json!(true);
-        invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or_default() + 1);
-    });
-    let tried = payment_intents::attempt(world, &intent, Terms::default());
-    if let Err(failure) = tried {
-        world.emit("invoice.payment_failed", id);
+    attempted(world, id);
+    let terms = Terms { off_session: true, asks_owner: true, ..Terms::default() };
+    if let Err(failure) = payment_intents::attempt(world, &intent, terms) {
+        failed(world, id);
         return Err(failure);
     }
     let now = world.body(&intent);
     if now["status"] == "requires_action" {
         world.emit("invoice.payment_action_required", id);
-        world.emit("invoice.payment_failed", id);
+        failed(world, id);
         return Err(Failure::card(
             "invoice_payment_intent_requires_action",
             "This payment requires additional user action before it can be completed successfully. Payment can be \
@@ -158,41 +197,107 @@ fn try_to_pay(world: &mut World, id: &str, method: &str) -> Result<(), Failure> 
     Ok(())
 }
 
+/// The first attempt counts whoever makes it; later ones only if the clock does.
+fn attempted(world: &mut World, id: &str) {
+    world.change(id, |invoice| {
+        invoice["attempted"] = json!(true);
+        invoice["attempt_count"] = json!(invoice["attempt_count"].as_i64().unwrap_or_default().max(1));
+    });
+}
+
+/// An attempt failed: the next one is planned, it is told, and the subscription follows.
+fn failed(world: &mut World, id: &str) {
+    let is_given_up = clock::plan_retry(world, id);
+    world.emit("invoice.payment_failed", id);
+    world.emit("invoice.updated", id);
+    subscriptions::payment_failed(world, id, is_given_up);
+}
+
+/// The intent of an invoice failed after all: confirmed by the customer, by the bank days later, or in 3-D Secure.
+pub(in crate::fake_stripe::resources) fn after_failure(world: &mut World, intent: &str) {
+    let Some(id) = world.hidden(intent)["invoice"].as_str().map(str::to_owned) else {
+        return;
+    };
+    if world.body(&id)["status"] == "open" {
+        attempted(world, &id);
+        failed(world, &id);
+    }
+}
+
 /// The intent of an invoice succeeded, at once or after 3-D Secure.
 pub(in crate::fake_stripe::resources) fn after_payment(world: &mut World, intent: &str) {
     let Some(id) = world.hidden(intent)["invoice"].as_str().map(str::to_owned) else {
         return;
     };
-    let amount = world.body(intent)["amount_received"].as_i64().unwrap_or_default();
     let now = world.now();
-    let payment = payment_of(world, &id);
-    if let Some(payment) = payment["id"].as_str() {
-        world.change(payment, |payment| {
-            payment["status"] = json!("paid");
-            payment["amount_paid"] = json!(amount);
-            payment["status_transitions"]["paid_at"] = json!(now);
-        });
-        world.emit("invoice_payment.paid", payment);
+    let body = world.body(intent);
+    let all = payments::of(world, &id);
+    let tie = all
+        .iter()
+        .find(|payment| payment["payment"]["payment_intent"] == intent && payment["status"] == "open");
+    let Some(payment) = tie.and_then(|payment| payment["id"].as_str()) else {
+        return;
+    };
+    world.change(payment, |payment| {
+        payment["status"] = json!("paid");
+        payment["amount_paid"] = body["amount_received"].clone();
+        payment["status_transitions"]["paid_at"] = json!(now);
+    });
+    world.emit("invoice_payment.paid", payment);
+    attempted(world, &id);
+    let (paid, due) =
+        (payments::paid(world, &id), world.body(&id)["amount_due"].as_i64().unwrap_or_default());
+    if paid < due {
+        paid_in_part(world, &id, paid, due);
+        return;
     }
-    mark_paid(world, &id, amount);
+    payments::cancel_open(world, &id, "void_invoice");
+    mark_paid(world, &id, paid);
     world.emit("invoice.payment_succeeded", &id);
+    subscriptions::keep_method(world, &id, body["payment_method"].as_str().unwrap_or_default());
+    subscriptions::invoice_paid(world, &id);
 }
 
-fn mark_paid(world: &mut World, id: &str, amount: i64) {
+/// The rest is asked of the intent that was made for the invoice.
+fn paid_in_part(world: &mut World, id: &str, paid: i64, due: i64) {
+    if let Some(intent) = payments::default_intent(world, id) {
+        world.change(&intent, |intent| intent["amount"] = json!(due - paid));
+        let ties = payments::of(world, id);
+        if let Some(tie) =
+            ties.iter().find(|tie| tie["is_default"] == true).and_then(|tie| tie["id"].as_str())
+        {
+            world.change(tie, |payment| payment["amount_requested"] = json!(due - paid));
+        }
+    }
+    world.update(id, "invoice.updated", |invoice| {
+        invoice["amount_paid"] = json!(paid);
+        invoice["amount_remaining"] = json!(due - paid);
+    });
+}
+
+pub(super) fn mark_paid(world: &mut World, id: &str, amount: i64) {
     let now = world.now();
+    let over = amount - world.body(id)["amount_due"].as_i64().unwrap_or_default();
     world.update(id, "invoice.updated", |invoice| {
         invoice["status"] = json!("paid");
         invoice["attempted"] = json!(true);
+        invoice["auto_advance"] = json!(false);
+        invoice["next_payment_attempt"] = Value::Null;
         invoice["amount_paid"] = json!(amount);
         invoice["amount_remaining"] = json!(0);
+        invoice["amount_overpaid"] = json!(over);
         invoice["status_transitions"]["paid_at"] = json!(now);
     });
     world.emit("invoice.paid", id);
+    if over > 0 {
+        world.emit("invoice.overpaid", id);
+    }
 }
 
 /// The day by which to pay has passed.
 pub(in crate::fake_stripe) fn overdue(world: &mut World, id: &str) {
     if world.body(id)["status"] == "open" {
         world.emit("invoice.overdue", id);
+        subscriptions::payment_failed(world, id, false);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{checks, errors};
 use crate::fake_stripe::frame::call::Call;
 use crate::fake_stripe::frame::failure::Failure;
-use crate::fake_stripe::resources::{Answer, charges, disputes, payment_methods};
+use crate::fake_stripe::resources::{Answer, charges, disputes, invoices, payment_methods};
 use crate::fake_stripe::world::World;
 
 const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
@@ -62,6 +62,7 @@ pub(super) fn capture(world: &mut World, call: &Call, id: &str) -> Answer {
     let charge = intent["latest_charge"].as_str().unwrap_or_default().to_owned();
     charges::capture(world, &charge, amount);
     world.emit("payment_intent.succeeded", id);
+    invoices::after_payment(world, id);
     let method = intent["payment_method"].as_str().unwrap_or_default();
     if let Some(card) = payment_methods::card_of(world, method) {
         disputes::after_payment(world, &charge, card.ending);

@@ -122,17 +122,26 @@ fn one_of(params: &Params, name: &str, allowed: &[&str]) -> Result<(), Failure> 
     }
 }
 
-/// An amount must be one that Stripe charges.
+/// A currency must be one that Stripe knows, in lower case.
 ///
 /// # Errors
-/// `parameter_invalid_integer`, `amount_too_small`, `amount_too_large`, or an unknown currency.
-pub(in crate::fake_stripe::resources) fn check_amount(amount: i64, currency: &str) -> Result<(), Failure> {
+/// It is not.
+pub(in crate::fake_stripe::resources) fn check_currency(currency: &str) -> Result<(), Failure> {
     if !CURRENCIES.split_whitespace().any(|known| known == currency) {
         let listed = CURRENCIES.split_whitespace().collect::<Vec<_>>().join(", ");
         let message =
             format!("Invalid currency: {currency}. Stripe currently supports these currencies: {listed}");
         return Err(Failure::parameter("parameter_invalid", "currency", message));
     }
+    Ok(())
+}
+
+/// An amount must be one that Stripe charges.
+///
+/// # Errors
+/// `parameter_invalid_integer`, `amount_too_small`, `amount_too_large`, or an unknown currency.
+pub(in crate::fake_stripe::resources) fn check_amount(amount: i64, currency: &str) -> Result<(), Failure> {
+    check_currency(currency)?;
     if amount < 1 {
         let message = "The amount must be greater than or equal to the minimum charge amount allowed for your account \
                        and the currency set (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).  \

@@ -28,6 +28,8 @@ const CAPTURE_WITHIN: i64 = 7 * 24 * 60 * 60;
 pub(in crate::fake_stripe::resources) struct Terms<'a> {
     /// The customer is not there.
     pub(in crate::fake_stripe::resources) off_session: bool,
+    /// Though the customer is not there, they are asked: an invoice's charge waits for them.
+    pub(in crate::fake_stripe::resources) asks_owner: bool,
     /// Rather fail than ask the customer to do something.
     pub(in crate::fake_stripe::resources) no_action: bool,
     /// Stripe.js does what there is to do.
@@ -112,11 +114,16 @@ pub(super) fn confirm_with(world: &mut World, call: &Call, id: &str, params: &Pa
     }
     let terms = Terms {
         off_session,
+        asks_owner: false,
         no_action: params.is_true("error_on_requires_action"),
         by_sdk: params.is_true("use_stripe_sdk"),
         return_url,
     };
-    attempt(world, id, terms)
+    let tried = attempt(world, id, terms);
+    if tried.is_err() {
+        invoices::after_failure(world, id);
+    }
+    tried
 }
 
 fn check_state(intent: &Value) -> Result<(), Failure> {
@@ -176,7 +183,7 @@ pub(in crate::fake_stripe::resources) fn attempt(
     if !wants_owner || was_authenticated {
         return pay(world, id);
     }
-    if terms.off_session || terms.no_action {
+    if (terms.off_session && !terms.asks_owner) || terms.no_action {
         let message = "Your card was declined. This transaction requires authentication.";
         let failure =
             charges::card_error("authentication_required", Some("authentication_required"), message);
@@ -297,6 +304,7 @@ pub(in crate::fake_stripe) fn authenticate(world: &mut World, id: &str, is_passe
         )
         .code("payment_intent_authentication_failure");
         errors::attempt_failed(world, id, failure);
+        invoices::after_failure(world, id);
         return Ok(world.body(id));
     }
     world.hide(id, "authenticated", intent["payment_method"].clone());
@@ -310,7 +318,9 @@ pub(in crate::fake_stripe) fn authenticate(world: &mut World, id: &str, is_passe
         world.schedule(CONFIRM_WITHIN, Timer::ConfirmExpires { intent: id.to_owned(), method });
     } else {
         // A decline after the authentication is told by events, and stands in the intent.
-        let _ = pay(world, id);
+        if pay(world, id).is_err() {
+            invoices::after_failure(world, id);
+        }
     }
     Ok(world.body(id))
 }
@@ -340,6 +350,7 @@ pub(in crate::fake_stripe) fn settle_debit(world: &mut World, id: &str, charge: 
         let failure = charges::card_error(code, None, message);
         charges::fail(world, charge, &failure);
         errors::attempt_failed(world, id, failure.with("charge", json!(charge)));
+        invoices::after_failure(world, id);
         return;
     }
     charges::succeed(world, charge);
