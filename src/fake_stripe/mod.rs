@@ -10,8 +10,8 @@
 //! A seed decides its ids, and a [`crate::clock::Clock`] its time, which `/_fake/clock/advance` moves further.
 //!
 //! # What it does not model
-//! Subscriptions, quotes, Checkout, products, prices, taxes, coupons, balances, payouts, mandates as objects, files and
-//! everything of v2. Those answer 404 and say so. No money is counted: nobody runs out of balance.
+//! Checkout, taxes, coupons, credit notes, tiers and meters, balances, payouts, mandates as objects, files but for the PDF
+//! of a quote, and everything of v2. Those answer 404 and say so. No money is counted: nobody runs out of balance.
 
 mod cli_protocol;
 mod controls;

@@ -125,6 +125,26 @@ try {
   const expanded = await stripe.paymentIntents.retrieve(paid.id, { expand: ["latest_charge"] });
   assert.equal(expanded.latest_charge.payment_intent, paid.id);
 
+  // From a price to a quote, its PDF, and a subscription that renews.
+  const buyer = await stripe.customers.create({
+    name: "Ann", payment_method: "pm_card_visa", invoice_settings: { default_payment_method: "pm_card_visa" },
+  });
+  const monthly = await stripe.prices.create({
+    currency: "usd", unit_amount: 1500, recurring: { interval: "month" }, product_data: { name: "Tea" },
+  });
+  const quote = await stripe.quotes.create({ customer: buyer.id, line_items: [{ price: monthly.id, quantity: 2 }] });
+  await fails(stripe.quotes.accept(quote.id), "StripeInvalidRequestError");
+  const offered = await stripe.quotes.finalizeQuote(quote.id);
+  const pdf = await fetch(`http://127.0.0.1:${port}/v1/quotes/${quote.id}/pdf`, { headers: { authorization: "Bearer sk_test_local" } });
+  assert.equal(pdf.headers.get("content-type"), "application/pdf");
+  assert.match(await pdf.text(), new RegExp(offered.number));
+  const accepted = await stripe.quotes.accept(quote.id);
+  await control("clock/advance", { seconds: 32 * 24 * 60 * 60 });
+  const subscription = await stripe.subscriptions.retrieve(accepted.subscription, { expand: ["latest_invoice.payments"] });
+  assert.equal(subscription.status, "active");
+  assert.equal(subscription.latest_invoice.billing_reason, "subscription_cycle");
+  assert.equal(subscription.latest_invoice.payments.data[0].amount_paid, 3000);
+
   await stripe.webhookEndpoints.del(endpoint.id);
   assert.deepEqual(await programs.stop(), [0]);
   console.log(`the official SDK paid, refunded, listed, got its typed errors and verified ${received.length} deliveries`);

@@ -130,8 +130,8 @@ fn invoice(fields: &mut Map<String, Value>, world: &dyn Objects) {
     let id = text(fields, "id");
     let mut payments = world.objects("invoice_payment");
     payments.retain(|payment| payment["invoice"] == id.as_str());
-    let intent =
-        payments.last().map(|payment| payment["payment"]["payment_intent"].clone()).unwrap_or_default();
+    let payment = payments.iter().find(|payment| payment["is_default"] == true).or(payments.last());
+    let intent = payment.map(|payment| payment["payment"]["payment_intent"].clone()).unwrap_or_default();
     let charge =
         intent.as_str().and_then(|id| world.object(id)).map(|intent| intent["latest_charge"].clone());
     let parent = fields.remove("parent").unwrap_or_default();
@@ -139,29 +139,61 @@ fn invoice(fields: &mut Map<String, Value>, world: &dyn Objects) {
         fields.remove(gone);
     }
     let is_paid = fields.get("status").is_some_and(|status| status == "paid");
+    let by_stripe = payments.iter().any(|payment| payment["status"] != "canceled");
+    let quote = match &parent["quote_details"]["quote"] {
+        Value::Null => world.objects("quote").into_iter().find(|quote| quote["invoice"] == id.as_str()),
+        quote => Some(json!({ "id": quote })),
+    };
+    let of = &parent["subscription_details"];
     let old = json!({
         "application_fee_amount": null, "charge": charge, "discount": null, "paid": is_paid,
-        "paid_out_of_band": is_paid && intent.is_null() && fields.get("amount_due").is_some_and(|due| due != 0),
-        "payment_intent": intent, "quote": parent["quote_details"]["quote"],
-        "subscription": parent["subscription_details"]["subscription"], "tax": null, "total_tax_amounts": [],
-        "transfer_data": null,
+        "paid_out_of_band": is_paid && !by_stripe && fields.get("amount_due").is_some_and(|due| due != 0),
+        "payment_intent": intent, "quote": quote.map(|quote| quote["id"].clone()),
+        "subscription": of["subscription"], "tax": null, "total_tax_amounts": [], "transfer_data": null,
+        "subscription_details": { "metadata": of["metadata"] },
     });
     fields.extend(old.as_object().cloned().unwrap_or_default());
     let lines = fields.get_mut("lines").and_then(|lines| lines["data"].as_array_mut());
     for line in lines.into_iter().flatten().filter_map(Value::as_object_mut) {
-        line.remove("parent");
-        let pricing = line.remove("pricing").unwrap_or_default();
-        let price = pricing["price_details"]["price"].as_str().and_then(|id| world.object(id));
-        line.insert("price".to_owned(), price.unwrap_or_default());
-        line.insert("plan".to_owned(), Value::Null);
+        invoice_line(line, world);
     }
+}
+
+fn invoice_line(line: &mut Map<String, Value>, world: &dyn Objects) {
+    let parent = line.remove("parent").unwrap_or_default();
+    let kind = parent["type"].as_str().unwrap_or("invoice_item_details");
+    let of = &parent[kind];
+    let pricing = line.remove("pricing").unwrap_or_default();
+    let price = pricing["price_details"]["price"].as_str().and_then(|id| world.object(id));
+    let item = of["subscription_item"].as_str().and_then(|id| world.object(id));
+    let is_of_period = of["invoice_item"].is_null() && kind == "subscription_item_details";
+    let mut old = json!({
+        "plan": item.map(|item| item["plan"].clone()), "price": price, "proration": of["proration"] == true,
+        "proration_details": of["proration_details"], "subscription": of["subscription"], "tax_amounts": [],
+        "tax_rates": [], "type": if is_of_period { "subscription" } else { "invoiceitem" },
+    });
+    for name in ["invoice_item", "subscription_item"].into_iter().filter(|name| of[*name].is_string()) {
+        old[name] = of[name].clone();
+    }
+    for gone in ["taxes", "pretax_credit_amounts", "quantity_decimal", "subtotal"] {
+        line.remove(gone);
+    }
+    line.extend(old.as_object().cloned().unwrap_or_default());
 }
 
 fn subscription(fields: &mut Map<String, Value>) {
     for period in ["current_period_start", "current_period_end"] {
         let of_item = fields.get("items").map(|items| items["data"][0][period].clone()).unwrap_or_default();
         fields.insert(period.to_owned(), of_item);
+        let items = fields.get_mut("items").and_then(|items| items["data"].as_array_mut());
+        for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
+            item.remove(period);
+        }
     }
+    for gone in ["billing_mode", "billing_schedules", "managed_payments"] {
+        fields.remove(gone);
+    }
+    fields.insert("discount".to_owned(), Value::Null);
 }
 
 /// The invoice that a PaymentIntent pays, or `null`.
@@ -208,6 +240,17 @@ mod tests {
             json!({ "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1",
                 "payment": { "type": "payment_intent", "payment_intent": "pi_1" } }),
             json!({ "id": "price_1", "object": "price" }),
+            json!({ "id": "sub_1", "object": "subscription", "billing_mode": {}, "items": { "data": [
+                { "id": "si_1", "current_period_start": 1, "current_period_end": 2 } ] } }),
+            json!({ "id": "in_2", "object": "invoice", "status": "open", "amount_due": 5,
+                "parent": { "subscription_details": { "subscription": "sub_1", "metadata": { "a": "b" } } },
+                "lines": { "data": [
+                    { "id": "il_2", "parent": { "type": "subscription_item_details", "subscription_item_details": {
+                        "invoice_item": null, "proration": false, "subscription": "sub_1", "subscription_item": "si_1" } } },
+                    { "id": "il_3", "parent": { "type": "subscription_item_details", "subscription_item_details": {
+                        "invoice_item": "ii_1", "proration": true, "subscription": "sub_1", "subscription_item": "si_1" } } },
+                ] } }),
+            json!({ "id": "qt_1", "object": "quote", "invoice": "in_2" }),
         ])
     }
 
@@ -249,6 +292,27 @@ mod tests {
         assert_eq!(invoice["lines"]["data"][0]["price"]["id"], "price_1");
         assert_eq!((invoice.get("parent"), invoice.get("payments")), (None, None));
         assert_eq!((&intent["invoice"], &intent["latest_charge"]), (&json!("in_1"), &json!("ch_1")));
+    }
+
+    #[test]
+    fn before_basil_invoices_name_their_subscription_and_quote_and_lines_their_kind() {
+        let invoice = shown("in_2", "old");
+        let subscription = shown("sub_1", "old");
+
+        assert_eq!((&invoice["subscription"], &invoice["quote"]), (&json!("sub_1"), &json!("qt_1")));
+        assert_eq!(invoice["subscription_details"]["metadata"]["a"], "b");
+        let lines = &invoice["lines"]["data"];
+        assert_eq!((&lines[0]["type"], &lines[0]["proration"]), (&json!("subscription"), &json!(false)));
+        assert_eq!((&lines[1]["type"], &lines[1]["proration"]), (&json!("invoiceitem"), &json!(true)));
+        assert_eq!(
+            (&lines[1]["invoice_item"], &lines[1]["subscription_item"]),
+            (&json!("ii_1"), &json!("si_1"))
+        );
+        assert_eq!(
+            (&subscription["current_period_start"], &subscription["current_period_end"]),
+            (&json!(1), &json!(2))
+        );
+        assert_eq!(subscription["items"]["data"], json!([{ "id": "si_1" }]));
     }
 
     #[test]

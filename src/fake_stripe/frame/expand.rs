@@ -98,7 +98,11 @@ fn expand_at(world: &World, value: &mut Value, parts: &[&str]) -> Result<(), ()>
     if let Some(included) = includable(world, value, first)
         && value.get(*first).is_none()
     {
+        let is_nothing = included.is_null();
         value[*first] = included;
+        if is_nothing {
+            return Ok(());
+        }
     }
     let field = value.get_mut(*first).ok_or(())?;
     match field {
@@ -138,9 +142,15 @@ fn includable(world: &World, object: &Value, field: &str) -> Option<Value> {
             Some(pages::inner("/v1/invoice_payments", &of("invoice_payment", "invoice")))
         }
         ("invoice", "confirmation_secret") => {
-            let payment = of("invoice_payment", "invoice").into_iter().next()?;
-            let intent = world.body(payment["payment"]["payment_intent"].as_str()?);
-            Some(json!({ "client_secret": intent["client_secret"], "type": "payment_intent" }))
+            // A draft has none, nor an invoice over nothing.
+            let is_default = |payment: &&Value| payment["is_default"] == true;
+            let payment =
+                of("invoice_payment", "invoice").iter().find(is_default).cloned().unwrap_or_default();
+            let intent = world.body(payment["payment"]["payment_intent"].as_str().unwrap_or_default());
+            Some(match &intent["client_secret"] {
+                Value::Null => Value::Null,
+                secret => json!({ "client_secret": secret, "type": "payment_intent" }),
+            })
         }
         ("customer", "sources") => Some(pages::inner(&format!("/v1/customers/{id}/sources"), &[])),
         ("quote", "line_items") => {

@@ -50,7 +50,8 @@ async fn the_triggers_of_the_cli_for_handled_events_run() {
         run(&local, &event, &serde_json::from_str(&text).unwrap()).await;
         let told = local.told();
         // Two of them are named for what they are about.
-        let event = event.replacen("subscription.payment", "invoice.payment", usize::from(event.starts_with("sub")));
+        let event =
+            event.replacen("subscription.payment", "invoice.payment", usize::from(event.starts_with("sub")));
         assert!(told.contains(&event), "{event}: {told:?}");
         ran += 1;
     }
@@ -123,6 +124,9 @@ const LEFT_OUT: &[&str] = &[
     "payment_intent.payment_method_configuration_details",
     "payment_intent.transfer_data",
     "charge.payment_method_details",
+    "subscription.pending_update",
+    "quote.from_quote",
+    "quote.transfer_data",
     "charge.refunds",
     "charge.source",
     "charge.transfer_data",
@@ -186,6 +190,18 @@ async fn ours(local: &Local) -> BTreeMap<String, Value> {
     let token = "card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=34";
     let links = "type=account_onboarding&refresh_url=http://127.0.0.1/&return_url=http://127.0.0.1/";
     let first = |list: Value| list["data"][0].clone();
+    let monthly = local
+        .make("/v1/prices", "currency=usd&unit_amount=1500&recurring[interval]=month&product_data[name]=Tea")
+        .await;
+    let quoted = format!("customer={}&line_items[0][price]={}", id(&customer), id(&monthly));
+    let later = local.see("/_fake/clock").await["now"].as_i64().unwrap() + 1_000_000;
+    let mut subscribed = Vec::new();
+    for more in ["", &format!("&subscription_data[effective_date]={later}")] {
+        let quote = local.make("/v1/quotes", &format!("{quoted}{more}")).await;
+        local.make(&format!("/v1/quotes/{}/finalize", id(&quote)), "").await;
+        subscribed.push(local.make(&format!("/v1/quotes/{}/accept", id(&quote)), "").await);
+    }
+    let subscription = local.see(&format!("/v1/subscriptions/{}", id(&subscribed[0]["subscription"]))).await;
     let objects = [
         first(local.see("/v1/payment_intents").await),
         local.see(&format!("/v1/accounts/{}", id(&account))).await,
@@ -205,6 +221,16 @@ async fn ours(local: &Local) -> BTreeMap<String, Value> {
         first(local.see(&format!("/v1/invoices/{}/lines", id(&invoice))).await),
         first(local.see("/v1/invoice_payments").await),
         local.make("/v1/tokens", token).await,
+        local.see(&format!("/v1/products/{}", id(&monthly["product"]))).await,
+        monthly,
+        first(local.see(&format!("/v1/quotes/{}/line_items", id(&subscribed[0]))).await),
+        subscription["items"]["data"][0].clone(),
+        subscription["plan"].clone(),
+        subscription,
+        local
+            .see(&format!("/v1/subscription_schedules/{}", id(&subscribed[1]["subscription_schedule"])))
+            .await,
+        subscribed.remove(0),
         local.make("/v1/account_links", &format!("account={}&{links}", id(&account))).await,
     ];
     objects.into_iter().map(|object| (object["object"].as_str().unwrap().to_owned(), object)).collect()

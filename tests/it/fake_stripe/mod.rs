@@ -9,12 +9,16 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+mod billing_clock;
+mod catalogue;
 mod connect;
 mod frame;
 mod independent;
 mod invoices;
 mod payments;
+mod quotes;
 mod refunds;
+mod subscriptions;
 
 /// A local Stripe of its own, and a caller.
 pub struct Local {

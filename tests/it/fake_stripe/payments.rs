@@ -23,7 +23,7 @@ impl Local {
 }
 
 pub fn id(object: &Value) -> &str {
-    object["id"].as_str().unwrap()
+    object.as_str().or(object["id"].as_str()).unwrap()
 }
 
 fn path(intent: &Value, verb: &str) -> String {
