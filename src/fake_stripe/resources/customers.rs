@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, payment_methods, search, verb};
+use super::{Answer, payment_methods, search, subscriptions, verb};
 use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::frame::pages;
@@ -128,6 +128,12 @@ fn update(world: &mut World, call: &Call, id: &str) -> Answer {
 fn delete(world: &mut World, call: &Call, id: &str) -> Answer {
     call.params("")?;
     world.find(call, "customer", id, "id")?;
+    for subscription in world.all(call.account.as_deref(), "subscription") {
+        if subscription["customer"] == id && subscription["ended_at"].is_null() {
+            let of = subscription["id"].as_str().unwrap_or_default();
+            subscriptions::end(world, of, json!("cancellation_requested"));
+        }
+    }
     world.emit("customer.deleted", id);
     world.change(id, |customer| *customer = json!({ "id": id, "object": "customer", "deleted": true }));
     Ok(world.body(id))

@@ -113,7 +113,7 @@ fn set(world: &mut World, call: &Call, id: &str, params: &Params) -> Result<(), 
         let message = "`expires_at` must be in the future.";
         return Err(Failure::invalid(message).param("expires_at"));
     }
-    let lines = read_lines(world, call, params)?;
+    let lines = read_lines(world, call, id, params)?;
     world.change(id, |quote| {
         params.copy_into(quote, COPIED);
         for name in ["invoice_settings", "subscription_data"] {
@@ -138,23 +138,45 @@ fn set(world: &mut World, call: &Call, id: &str, params: &Params) -> Result<(), 
     Ok(())
 }
 
-/// The lines that a call gives, which replace all there were.
-fn read_lines(world: &mut World, call: &Call, params: &Params) -> Result<Option<Vec<Value>>, Failure> {
+/// The lines that a call gives, which replace all there were; one that names an old line changes it.
+fn read_lines(
+    world: &mut World,
+    call: &Call,
+    id: &str,
+    params: &Params,
+) -> Result<Option<Vec<Value>>, Failure> {
     let Some(given) = params.items("line_items", LINE)? else {
         return Ok(None);
     };
     let mut lines: Vec<Value> = Vec::new();
     for (place, line) in given.iter().enumerate() {
         let above = format!("line_items[{place}]");
-        let price = prices::of_item(world, call.account.as_deref(), line, &above)?;
-        let quantity = line.int("quantity").unwrap_or(1);
+        let old = match line.text("id") {
+            Some(old) => Some(
+                lines_of(world, id)
+                    .into_iter()
+                    .find(|line| line["id"] == old)
+                    .ok_or_else(|| Failure::no_such("line_item", old, &format!("{above}[id]")))?,
+            ),
+            None => None,
+        };
+        let names_price = line.text("price").is_some() || line.get("price_data").is_some();
+        let price = match old.as_ref().filter(|_| !names_price) {
+            Some(old) => old["price"].clone(),
+            None => prices::of_item(world, call.account.as_deref(), line, &above)?,
+        };
+        let quantity =
+            line.int("quantity").or(old.as_ref().and_then(|old| old["quantity"].as_i64())).unwrap_or(1);
         if quantity < 1 {
             let message = "This value must be greater than or equal to 1.";
             let param = format!("{above}[quantity]");
             return Err(Failure::parameter("parameter_invalid_integer", &param, message));
         }
-        let line = sums::line(world, &price, quantity, line.metadata());
-        lines.push(line);
+        let mut new = sums::line(world, &price, quantity, line.metadata());
+        if let Some(old) = old {
+            new["id"] = old["id"].clone();
+        }
+        lines.push(new);
     }
     sums::check(&lines)?;
     Ok(Some(lines))

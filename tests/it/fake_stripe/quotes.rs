@@ -51,6 +51,14 @@ async fn a_quote_of_one_off_prices_becomes_a_draft_invoice() {
         id(&pot)
     );
     let revised = local.make(&path(""), &lines).await;
+    let changed = format!(
+        "line_items[0][id]={}&line_items[0][quantity]=1",
+        id(&local.see(&path("/line_items")).await["data"][0])
+    );
+    let fewer = local.make(&path(""), &changed).await;
+    assert_eq!(fewer["amount_total"], 1500);
+    let revised_again = local.make(&path(""), &lines).await;
+    assert_eq!(revised_again["amount_total"], revised["amount_total"]);
     let accepted_early = local.post(&path("/accept"), "").await;
     let open = local.make(&path("/finalize"), "expand[]=line_items").await;
     let pdf = local.get(&path("/pdf")).await;

@@ -312,6 +312,8 @@ async fn it_ends_now_or_with_its_period_and_collection_can_rest() {
     local.make(&path(&resting), "pause_collection=").await;
     local.advance(31 * DAY + 2 * HOUR);
     assert_eq!(local.latest_invoice(&resting).await["status"], "paid");
+    local.send(local.request(Method::DELETE, &format!("/v1/customers/{}", id(&customer)))).await;
+    assert_eq!(local.subscription(&resting).await["status"], "canceled");
 }
 
 #[actix_web::test]
