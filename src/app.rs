@@ -19,6 +19,7 @@ use crate::fulfilment::{
 };
 use crate::inbox::{self, Applier, InboxMetrics, Recorder};
 use crate::orders::Patience;
+use crate::outbox::Outbox;
 use crate::payments::{Payments, Resumer};
 use crate::server::{self, Shared};
 use crate::stripe;
@@ -28,7 +29,7 @@ use crate::{db, telemetry};
 
 mod neighbours;
 
-pub use neighbours::neighbours;
+pub use neighbours::{RECEIVERS, neighbours};
 
 /// Connections for the JSON API and health checks.
 const HTTP_CONNECTIONS: u32 = 8;
@@ -124,6 +125,8 @@ impl App {
                 Some(public_url.clone()),
                 neighbours(serve.livemode),
             );
+            let client = stripe.as_ref().map(|(client, _)| client.clone());
+            let outbox = Outbox::new(http_pool.clone(), clock.clone(), client, RECEIVERS);
             let links = Links::new(public_url.clone());
             let wake = inbox::wake_waiting;
             let platform = Platform::new(
@@ -142,6 +145,7 @@ impl App {
                 registry,
                 fulfilment_metrics: fulfilment_metrics.clone(),
                 payments,
+                outbox,
                 links,
                 cors_origins: serve.cors_origins,
             };
@@ -171,6 +175,9 @@ impl App {
                 let neighbours = neighbours(work.livemode);
                 Resumer::new(Payments::new(pool.clone(), clock.clone(), Some(stripe), None, neighbours))
             });
+            let outbox = stripe
+                .as_ref()
+                .map(|(client, _)| Outbox::new(pool.clone(), clock.clone(), Some(client.clone()), RECEIVERS));
             let accounts = stripe.map(|stripe| {
                 // The worker sends no browser anywhere.
                 let nowhere = stripe.1.connect_base.clone();
@@ -195,7 +202,7 @@ impl App {
             let name = format!("{}/{}", std::process::id(), uuid::Uuid::new_v4());
             let fulfilment =
                 FulfilmentWorker::new(pool.clone(), clock, providers, name, settings, fulfilment_metrics);
-            app.workers = Some(Workers::start(&pool, applier, fulfilment, resumer, accounts));
+            app.workers = Some(Workers::start(&pool, applier, fulfilment, resumer, outbox, accounts));
         }
         Ok(app)
     }

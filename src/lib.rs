@@ -32,6 +32,7 @@ pub mod http_client;
 pub mod inbox;
 pub mod money;
 pub mod orders;
+pub mod outbox;
 pub mod payments;
 pub mod server;
 pub mod stripe;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::fulfilment::{FulfilmentMetrics, FulfilmentSampler, Links};
 use crate::orders::TakePayment;
 use crate::orders::routes::WakeWaiting;
+use crate::outbox::Outbox;
 use crate::payments::Payments;
 use crate::webhooks::Intake;
 use crate::{connect, fulfilment, inbox, orders, payments, webhooks};
@@ -49,6 +50,8 @@ pub struct Shared {
     pub fulfilment_metrics: FulfilmentMetrics,
     /// Takes payments.
     pub payments: Payments,
+    /// Makes the calls to Stripe that are no payments.
+    pub outbox: Outbox,
     /// Where links to digital goods lead.
     pub links: Links,
     /// The origins whose pages may call what browsers call.
@@ -80,6 +83,7 @@ pub fn start(
             .app_data(web::Data::new(wake))
             .app_data(web::Data::from(Arc::clone(&take)))
             .app_data(web::Data::new(shared.payments.clone()))
+            .app_data(web::Data::new(shared.outbox.clone()))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
             .app_data(web::Data::new(shared.fulfilment_metrics.clone()))
             .app_data(web::Data::new(shared.links.clone()))

@@ -1,8 +1,9 @@
 //! The calls that we make. Those that change something take a [`Call`]: its key was stored before.
 
 use reqwest::Method;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::client::{Base, Call, Client, Request, unsendable};
@@ -186,6 +187,61 @@ impl Client {
     }
 }
 
+/// An object of whatever kind, with an id.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+struct Object(Value);
+
+impl TryFrom<Value> for Object {
+    type Error = &'static str;
+
+    fn try_from(object: Value) -> Result<Self, &'static str> {
+        let is_one = object["id"].is_string() && object["object"].is_string();
+        if is_one { Ok(Self(object)) } else { Err("no object with an id") }
+    }
+}
+
+/// Calls that were written down with their paths and parameters. Whoever wrote them reads the answers.
+impl Client {
+    /// Makes a call that changes something.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn post_written(&self, path: &str, params: &Value, call: Call<'_>) -> Called<Value> {
+        let request = Request { object: None, ..posted(path, None, params, call, "")? };
+        self.send::<Object>(&request).await.map(|object| object.0)
+    }
+
+    /// Looks at an object; `query` is what is asked of it, such as `expand`.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn get_value(&self, path: &str, query: &Value, account: Option<&str>) -> Called<Value> {
+        let request = Request {
+            method: Method::GET,
+            base: Base::Api,
+            path,
+            id: None,
+            form: form::encode(query).map_err(|error| unsendable(error.to_string()))?,
+            account,
+            idempotency_key: None,
+            is_repeatable: true,
+            object: None,
+        };
+        self.send::<Object>(&request).await.map(|object| object.0)
+    }
+
+    /// The objects of a list, newest first.
+    pub fn list_values<'a>(
+        &'a self,
+        path: &'a str,
+        filter: Value,
+        account: Option<&'a str>,
+    ) -> Listing<'a, Value> {
+        pages::list(self, path, filter, Way::Back, account)
+    }
+}
+
 #[derive(Serialize)]
 struct OAuthToken<'a> {
     grant_type: &'static str,
@@ -289,7 +345,7 @@ impl Client {
 }
 
 fn posted<'a>(
-    path: &'static str,
+    path: &'a str,
     id: Option<&'a str>,
     form: &impl Serialize,
     call: Call<'a>,

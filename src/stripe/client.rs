@@ -101,8 +101,8 @@ struct Inner {
 pub(super) struct Request<'a> {
     pub method: Method,
     pub base: Base,
-    /// The path with `{}` for the id: what is logged.
-    pub path: &'static str,
+    /// The path with `{}` for the id, or whole: what is logged.
+    pub path: &'a str,
     /// What stands for `{}`.
     pub id: Option<&'a str>,
     /// The body of a POST or the query of a GET.
@@ -264,19 +264,23 @@ fn bearer(key: &Secret) -> Result<HeaderValue, CannotCall> {
 
 fn address(base: &Url, path: &str, id: Option<&str>) -> Result<Url, CallError> {
     let id = id.unwrap_or_default();
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-        || (id.is_empty() && path.contains("{}"))
-    {
-        return Err(unsendable(format!("{id:?} is no id of Stripe's")));
+    let path = path.trim_start_matches('/');
+    let segments = || path.split('/').map(|segment| if segment == "{}" { id } else { segment });
+    // Also of a whole path: an id in it must not lead elsewhere.
+    if let Some(strange) = segments().find(|segment| !is_segment(segment)) {
+        return Err(unsendable(format!("{strange:?} is no id of Stripe's")));
     }
     let mut url = base.clone();
     url.path_segments_mut()
         .map_err(|()| unsendable("the address of Stripe is not an http or https URL".to_owned()))?
         .pop_if_empty()
-        .extend(
-            path.trim_start_matches('/').split('/').map(|segment| if segment == "{}" { id } else { segment }),
-        );
+        .extend(segments());
     Ok(url)
+}
+
+fn is_segment(segment: &str) -> bool {
+    !segment.is_empty()
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn header_value(name: &str, text: &str) -> Result<HeaderValue, CallError> {

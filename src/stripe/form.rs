@@ -9,7 +9,9 @@ use serde::Serialize;
 /// # Errors
 /// A shape that pairs cannot express, such as a list as the whole.
 pub fn encode(parameters: &impl Serialize) -> Result<String, serde_qs::Error> {
-    serde_qs::Config::new().serialize_string(parameters)
+    let form = serde_qs::Config::new().serialize_string(parameters)?;
+    // A map without entries is written as a pair without a name.
+    Ok(if form == "=" { String::new() } else { form })
 }
 
 #[cfg(test)]
@@ -49,6 +51,7 @@ mod tests {
             "list[0]=card&list[1]=link&metadata[order_id]=o1&flag=false&nested[a][b]=1",
         );
         assert_eq!(encode(&Parameters::default()).unwrap(), "");
+        assert_eq!(encode(&serde_json::json!({})).unwrap(), "");
     }
 
     #[test]

@@ -64,7 +64,7 @@ struct Position<P> {
 /// Walks through a list.
 pub(super) fn list<'a, P, T>(
     client: &'a Client,
-    path: &'static str,
+    path: &'a str,
     filter: P,
     way: Way,
     account: Option<&'a str>,
@@ -96,7 +96,7 @@ impl<P: Serialize> Position<P> {
     async fn turn_page(
         &mut self,
         client: &Client,
-        path: &'static str,
+        path: &str,
         account: Option<&str>,
     ) -> Result<(), CallError> {
         let cursor = self.cursor.as_deref();

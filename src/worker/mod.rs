@@ -15,6 +15,7 @@ use crate::connect::Platform;
 use crate::db;
 use crate::fulfilment::FulfilmentWorker;
 use crate::inbox::Applier;
+use crate::outbox::Outbox;
 use crate::payments::Resumer;
 
 pub use wake::Wake;
@@ -31,12 +32,14 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called the one that finds out what became of calls, and the one that looks at connected accounts.
+    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called those that find out what became
+    /// of calls, and the one that looks at connected accounts.
     pub fn start(
         pool: &PgPool,
         applier: Applier,
         fulfilment: FulfilmentWorker,
         resumer: Option<Resumer>,
+        outbox: Option<Outbox>,
         accounts: Option<Platform>,
     ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -48,6 +51,10 @@ impl Workers {
             // Nothing wakes it: its work is due by time.
             let woken = std::sync::Arc::default();
             tasks.spawn(run("payments", stop.clone(), woken, async move || worker.run_once().await));
+        }
+        if let Some(outbox) = outbox {
+            let woken = std::sync::Arc::default();
+            tasks.spawn(run("outbox", stop.clone(), woken, async move || outbox.run_once().await));
         }
         if let Some(platform) = accounts {
             // Events make accounts due; what nobody announced is found by polling.

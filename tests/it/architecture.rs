@@ -11,6 +11,7 @@ const LEVELS: &[&[&str]] = &[
     &["api", "clock", "config", "db", "http_client", "money", "telemetry"],
     &["stripe"],
     &["orders"],
+    &["outbox"],
     &["fulfilment", "payments", "connect"],
     &["inbox"],
     &["webhooks", "worker"],

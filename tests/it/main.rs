@@ -22,6 +22,8 @@ mod limits;
 mod openapi;
 mod ops;
 mod orders;
+#[cfg(feature = "fake-stripe")]
+mod outbox;
 mod payments;
 mod poison;
 mod process;
