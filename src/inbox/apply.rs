@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::dispatch::{self, Handler};
 use super::event::Disposition;
@@ -163,14 +164,14 @@ impl Applier {
 
         let settled = settle(conn, &candidates, self.patience, now).await?;
         fulfilment::follow(conn, &settled.consequences, now).await?;
-        let concerned: Vec<_> = candidates
+        // Also what concerns no order yet: an invoice is known long before it is one.
+        let told: Vec<(Option<Uuid>, &OrderEvent)> = candidates
             .iter()
+            .map(|candidate| &candidate.event)
             .zip(&settled.verdicts)
-            .filter_map(|(candidate, verdict)| match verdict {
-                Some(Verdict::Applied { order_id, .. }) => Some((*order_id, &candidate.event)),
-                _ => None,
-            })
+            .map(concerns)
             .collect();
+        let concerned: Vec<_> = told.iter().filter_map(|(order, event)| Some(((*order)?, *event))).collect();
         let consequences = payments::hear(conn, &concerned, now).await?;
         fulfilment::follow(conn, &consequences, now).await?;
         let heard = hear(conn, &account_news, self.livemode, now).await?;
@@ -260,6 +261,14 @@ impl Applier {
 enum Read {
     Order(Box<OrderEvent>),
     Account(Box<AccountEvent>),
+}
+
+/// The order that an event was found to concern.
+fn concerns<'e>((event, verdict): (&'e OrderEvent, &Option<Verdict>)) -> (Option<Uuid>, &'e OrderEvent) {
+    match verdict {
+        Some(Verdict::Applied { order_id, .. }) => (Some(*order_id), event),
+        _ => (None, event),
+    }
 }
 
 /// What a panic said.

@@ -25,9 +25,9 @@ pub async fn hear(
     for (order, event) in events {
         for told in &event.told {
             let counted = match told {
-                Told::Intent { .. } => None,
                 Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
                 Told::ChargeRefunded { key } => store::find_refund_by_key(conn, *order, key).await?,
+                Told::Intent { .. } | Told::Invoice { .. } | Told::Charge { .. } => None,
             };
             if let Some(request) = counted {
                 let cause = Cause::Event(event.event_id.clone());

@@ -20,6 +20,7 @@ pub use id::Id;
 pub use pages::Listing;
 pub use resources::{
     Account, AccountLink, Address, BalanceTransaction, Card, Charge, ClientSecret, Customer, Dispute,
-    EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, Metadata, NextAction, OAuthGrant, PaymentError,
-    PaymentIntent, PaymentMethod, RedirectToUrl, Refund, Requirements, Review, ShippingDetails, TransferData,
+    EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, LinePrice, Metadata, NextAction, OAuthGrant,
+    PaymentError, PaymentIntent, PaymentMethod, Period, RedirectToUrl, Refund, Requirements, Review,
+    ShippingDetails, TransferData,
 };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packline::inbox::dispatch;
+use packline::stripe::{Id, Invoice};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -187,4 +188,34 @@ async fn every_object_of_the_api_in_an_envelope_is_taken_and_settled_in_any_orde
             assert_order_of(&app, &event["data"]["object"]).await;
         }
     }
+}
+
+#[test]
+fn what_the_invoices_of_all_versions_say_is_read() {
+    let (Some(events), Some(objects)) = (folder("webhook_events"), folder("api_objects")) else { return };
+    let in_events = files(&events).into_iter().map(|(_, text)| serde_json::from_str::<Value>(&text).unwrap());
+    let in_answers =
+        files(&objects).into_iter().map(|(_, text)| serde_json::from_str::<Value>(&text).unwrap());
+    let all = in_events.map(|event| event["data"]["object"].clone());
+    let all = all.chain(in_answers.map(|answer| answer["body"].clone()));
+    let mut read = 0;
+    for object in all.filter(|object| object["object"] == "invoice") {
+        let invoice: Invoice = serde_json::from_value(object.clone()).unwrap();
+
+        assert_eq!(invoice.number.as_deref(), object["number"].as_str());
+        assert_eq!(invoice.hosted_invoice_url.as_deref(), object["hosted_invoice_url"].as_str());
+        assert_eq!(invoice.attempt_count, object["attempt_count"].as_i64().unwrap_or_default());
+        assert_eq!(invoice.amount_remaining, object["amount_remaining"].as_i64());
+        let subscription = object["subscription"].as_str();
+        let subscription =
+            subscription.or_else(|| object["parent"]["subscription_details"]["subscription"].as_str());
+        assert_eq!(invoice.subscription().map(Id::as_str), subscription, "{}", object["id"]);
+        for (line, object) in invoice.lines().iter().zip(object["lines"]["data"].as_array().unwrap()) {
+            let price = object["price"]["id"].as_str();
+            let price = price.or_else(|| object["pricing"]["price_details"]["price"].as_str());
+            assert_eq!(line.price().map(|price| price.id.as_str()), price);
+        }
+        read += 1;
+    }
+    assert!(read > 8, "{read} invoices");
 }

@@ -49,6 +49,9 @@ pub struct Charge {
     /// The invoice that it pays; before 2025-03-31.basil.
     #[serde(default)]
     pub invoice: Option<Id>,
+    /// The page that shows the customer what was paid.
+    #[serde(default)]
+    pub receipt_url: Option<String>,
     /// The merchant's own.
     #[serde(default, deserialize_with = "null_as_default")]
     pub metadata: Metadata,

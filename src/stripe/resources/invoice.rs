@@ -1,12 +1,19 @@
 //! The invoice, in both of its shapes: before and after 2025-03-31.basil.
 
 use serde::Deserialize;
+use time::OffsetDateTime;
 
-use super::{Address, Customer, InvoicePayment, List, Metadata, ShippingDetails, null_as_default, present};
+use super::{
+    Address, Customer, InvoicePayment, List, Metadata, ShippingDetails, null_as_default, present, unix,
+};
 use crate::stripe::Id;
 
+mod line;
+
+pub use line::{InvoiceLine, LinePrice, Period};
+
 /// An invoice. Amounts are in minor units of `currency`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Invoice {
     /// `in_…`; absent in previews (`invoice.upcoming`).
     #[serde(default)]
@@ -14,13 +21,55 @@ pub struct Invoice {
     /// `draft`, `open`, `paid`, `void` or `uncollectible`.
     #[serde(default)]
     pub status: Option<String>,
+    /// What the customer knows it by; given when it is finalised.
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Why it was made, such as `manual`, `subscription_create`, `subscription_cycle` or `subscription_update`.
+    #[serde(default)]
+    pub billing_reason: Option<String>,
+    /// `charge_automatically` or `send_invoice`.
+    #[serde(default)]
+    pub collection_method: Option<String>,
     /// What is asked, after discounts, tax and credit balance.
     pub amount_due: i64,
     /// What arrived; before 2025-03-31.basil without what was paid outside of Stripe.
     #[serde(default, deserialize_with = "null_as_default")]
     pub amount_paid: i64,
+    /// What is still to come.
+    #[serde(default)]
+    pub amount_remaining: Option<i64>,
+    /// The sum of the lines after discounts and tax, before credit balance; negative where credits outweigh.
+    #[serde(default)]
+    pub total: Option<i64>,
     /// Three letters, lower case.
     pub currency: String,
+    /// Whether Stripe moves it on by itself: finalises it an hour after it was made, and collects it.
+    #[serde(default)]
+    pub auto_advance: Option<bool>,
+    /// When Stripe finalises a draft by itself.
+    #[serde(default, deserialize_with = "unix")]
+    pub automatically_finalizes_at: Option<OffsetDateTime>,
+    /// How often Stripe tried to collect it.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub attempt_count: i64,
+    /// When Stripe tries again.
+    #[serde(default, deserialize_with = "unix")]
+    pub next_payment_attempt: Option<OffsetDateTime>,
+    /// Until when it is to be paid, where it was sent.
+    #[serde(default, deserialize_with = "unix")]
+    pub due_date: Option<OffsetDateTime>,
+    /// The begin of the time in which its items came together; a subscription's own period is on its lines.
+    #[serde(default, deserialize_with = "unix")]
+    pub period_start: Option<OffsetDateTime>,
+    /// The end of that time.
+    #[serde(default, deserialize_with = "unix")]
+    pub period_end: Option<OffsetDateTime>,
+    /// The page on which the customer pays it; from when it is finalised.
+    #[serde(default)]
+    pub hosted_invoice_url: Option<String>,
+    /// The invoice as a PDF; from when it is finalised.
+    #[serde(default)]
+    pub invoice_pdf: Option<String>,
     /// Who pays.
     #[serde(default)]
     pub customer: Option<Customer>,
@@ -39,55 +88,59 @@ pub struct Invoice {
     /// The merchant's own.
     #[serde(default, deserialize_with = "null_as_default")]
     pub metadata: Metadata,
-    /// Old shape: what pays it. Absent, `null` and an id are three different answers.
-    #[serde(default, deserialize_with = "present")]
-    payment_intent: Option<Option<Id>>,
     /// Old shape: the charge that paid it.
     #[serde(default)]
     pub charge: Option<Id>,
+    /// Old shape: what pays it. Absent, `null` and an id are three different answers.
+    #[serde(default, deserialize_with = "present")]
+    payment_intent: Option<Option<Id>>,
     /// Old shape: paid, but not through Stripe.
     #[serde(default, deserialize_with = "null_as_default")]
     paid_out_of_band: bool,
+    /// Old shape.
+    #[serde(default)]
+    subscription: Option<Id>,
+    /// Old shape.
+    #[serde(default)]
+    quote: Option<Id>,
+    /// New shape: what made it.
+    #[serde(default)]
+    parent: Option<Parent>,
     /// New shape, only where the sender expanded it: what pays it.
     #[serde(default)]
     payments: Option<List<InvoicePayment>>,
+    /// New shape, only where the sender expanded it.
+    #[serde(default)]
+    confirmation_secret: Option<ConfirmationSecret>,
     /// The first ten lines.
     #[serde(default)]
     lines: Option<List<InvoiceLine>>,
 }
 
-/// A line of an invoice.
-#[derive(Debug, Deserialize)]
-pub struct InvoiceLine {
-    /// Minor units for the whole line; negative for credits.
-    pub amount: i64,
-    /// For people.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Parent {
     #[serde(default)]
-    pub description: Option<String>,
-    /// How many; none means one.
+    subscription_details: Option<SubscriptionDetails>,
     #[serde(default)]
-    pub quantity: Option<i64>,
-    /// The merchant's own.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub metadata: Metadata,
-    /// Old shape.
-    #[serde(default)]
-    price: Option<Id>,
-    /// New shape.
-    #[serde(default)]
-    pricing: Option<Pricing>,
+    quote_details: Option<QuoteDetails>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Pricing {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct SubscriptionDetails {
     #[serde(default)]
-    price_details: Option<PriceDetails>,
+    subscription: Option<Id>,
 }
 
-#[derive(Debug, Deserialize)]
-struct PriceDetails {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct QuoteDetails {
     #[serde(default)]
-    price: Option<Id>,
+    quote: Option<Id>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct ConfirmationSecret {
+    #[serde(default)]
+    client_secret: Option<String>,
 }
 
 impl Invoice {
@@ -115,16 +168,33 @@ impl Invoice {
             || self.amount_paid == 0
     }
 
+    /// `sub_…`, the subscription that it bills.
+    pub fn subscription(&self) -> Option<&Id> {
+        let new = || self.parent.as_ref()?.subscription_details.as_ref()?.subscription.as_ref();
+        self.subscription.as_ref().or_else(new)
+    }
+
+    /// `qt_…`, the quote that it was made of.
+    pub fn quote(&self) -> Option<&Id> {
+        let new = || self.parent.as_ref()?.quote_details.as_ref()?.quote.as_ref();
+        self.quote.as_ref().or_else(new)
+    }
+
+    /// What a page needs to take its payment, where this answer was asked for it.
+    pub fn client_secret(&self) -> Option<&str> {
+        self.confirmation_secret.as_ref()?.client_secret.as_deref()
+    }
+
     /// Its lines, the first ten.
     pub fn lines(&self) -> &[InvoiceLine] {
         self.lines.as_ref().map_or(&[], |list| &list.data)
     }
-}
 
-impl InvoiceLine {
-    /// The price that was bought, in either shape.
-    pub fn price(&self) -> Option<&Id> {
-        let new = || self.pricing.as_ref()?.price_details.as_ref()?.price.as_ref();
-        self.price.as_ref().or_else(new)
+    /// Whether it has more lines than it shows.
+    pub fn has_more_lines(&self) -> bool {
+        self.lines.as_ref().is_some_and(|list| list.has_more)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::stripe::Id;
 
 /// One payment of an invoice. Amounts are in minor units.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct InvoicePayment {
     /// `open`, `paid` or `canceled`.
     #[serde(default)]
@@ -18,7 +18,7 @@ pub struct InvoicePayment {
     payment: Option<Payment>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Payment {
     #[serde(default)]
     payment_intent: Option<Id>,

@@ -15,12 +15,13 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use time::OffsetDateTime;
 
 pub use account::{Account, AccountLink, OAuthGrant, Requirements};
 pub use balance_transaction::BalanceTransaction;
 pub use charge::Charge;
 pub use dispute::Dispute;
-pub use invoice::{Invoice, InvoiceLine};
+pub use invoice::{Invoice, InvoiceLine, LinePrice, Period};
 pub use invoice_payment::InvoicePayment;
 pub use payment_intent::{
     ClientSecret, NextAction, PaymentError, PaymentIntent, RedirectToUrl, TransferData,
@@ -35,10 +36,12 @@ use super::Id;
 pub type Metadata = HashMap<String, String>;
 
 /// A list inside an object.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct List<T> {
     #[serde(default = "Vec::new")]
     pub data: Vec<T>,
+    #[serde(default)]
+    pub has_more: bool,
 }
 
 /// A postal address; any part may be missing.
@@ -81,6 +84,17 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Stripe's times are Unix seconds.
+pub(crate) fn unix<'de, D>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let seconds: Option<i64> = Option::deserialize(deserializer)?;
+    // Postgres and sums of times have their bounds further out than this one, the end of the year 2999.
+    let seconds = seconds.filter(|seconds| (0..=32_503_680_000).contains(seconds));
+    Ok(seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok()))
 }
 
 /// Tells an absent key from a `null`: `None` is absent, `Some(None)` is `null`.
