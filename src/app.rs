@@ -18,18 +18,22 @@ use crate::fulfilment::{
     DEFAULT_PROVIDER, FulfilmentMetrics, FulfilmentSettings, FulfilmentWorker, Links, Providers, provider,
 };
 use crate::inbox::{self, Applier, InboxMetrics, Recorder};
+use crate::invoices::Invoices;
+use crate::lookups::Lookups;
 use crate::orders::Patience;
 use crate::outbox::Outbox;
 use crate::payments::{Payments, Resumer};
+use crate::quotes::Quotes;
 use crate::server::{self, Shared};
 use crate::stripe;
+use crate::subscriptions::Subscriptions;
 use crate::webhooks::{EndpointSecret, Intake, WebhookMetrics};
-use crate::worker::Workers;
+use crate::worker::{AtStripe, Workers};
 use crate::{db, telemetry};
 
 mod neighbours;
 
-pub use neighbours::{RECEIVERS, neighbours};
+pub use neighbours::{FOR_QUOTES, FOR_SUBSCRIPTIONS, HEAR_INVOICE, RECEIVERS, UNPAID, billing, neighbours};
 
 /// Connections for the JSON API and health checks.
 const HTTP_CONNECTIONS: u32 = 8;
@@ -145,6 +149,15 @@ impl App {
                 registry,
                 fulfilment_metrics: fulfilment_metrics.clone(),
                 payments,
+                quotes: Quotes::new(http_pool.clone(), clock.clone(), outbox.clone(), FOR_QUOTES),
+                billing: billing(),
+                invoices: Invoices::new(http_pool.clone(), clock.clone(), outbox.clone()),
+                subscriptions: Subscriptions::new(
+                    http_pool.clone(),
+                    clock.clone(),
+                    outbox.clone(),
+                    FOR_SUBSCRIPTIONS,
+                ),
                 outbox,
                 links,
                 cors_origins: serve.cors_origins,
@@ -169,21 +182,13 @@ impl App {
         }
 
         if let Some(work) = roles.work {
-            let patience = Patience { grace: work.adoption_grace, order_wait: work.order_wait };
+            let patience = Patience {
+                grace: work.adoption_grace,
+                order_wait: work.order_wait,
+                can_ask: stripe.is_some(),
+            };
             let applier = Applier::new(pool.clone(), clock.clone(), work.livemode, patience, inbox_metrics);
-            let resumer = stripe.clone().map(|stripe| {
-                let neighbours = neighbours(work.livemode);
-                Resumer::new(Payments::new(pool.clone(), clock.clone(), Some(stripe), None, neighbours))
-            });
-            let outbox = stripe
-                .as_ref()
-                .map(|(client, _)| Outbox::new(pool.clone(), clock.clone(), Some(client.clone()), RECEIVERS));
-            let accounts = stripe.map(|stripe| {
-                // The worker sends no browser anywhere.
-                let nowhere = stripe.1.connect_base.clone();
-                let wake = inbox::wake_waiting;
-                Platform::new(pool.clone(), clock.clone(), work.livemode, nowhere, wake, Some(stripe))
-            });
+            let at_stripe = stripe.map(|stripe| at_stripe(&pool, &clock, work.livemode, stripe));
             let mut providers = Providers::new(pool.clone(), clock.clone(), work.provider_timeout);
             match &work.provider {
                 Some(choice) => {
@@ -202,7 +207,7 @@ impl App {
             let name = format!("{}/{}", std::process::id(), uuid::Uuid::new_v4());
             let fulfilment =
                 FulfilmentWorker::new(pool.clone(), clock, providers, name, settings, fulfilment_metrics);
-            app.workers = Some(Workers::start(&pool, applier, fulfilment, resumer, outbox, accounts));
+            app.workers = Some(Workers::start(&pool, applier, fulfilment, at_stripe));
         }
         Ok(app)
     }
@@ -230,6 +235,30 @@ impl App {
         }
         is_clean &= timeout_at(deadline, self.pool.close()).await.is_ok();
         is_clean
+    }
+}
+
+/// The workers that call Stripe, on a pool.
+fn at_stripe(
+    pool: &PgPool,
+    clock: &Clock,
+    livemode: bool,
+    stripe: (stripe::Client, StripeConfig),
+) -> AtStripe {
+    let (pool, clock) = (pool.clone(), clock.clone());
+    let payments =
+        Payments::new(pool.clone(), clock.clone(), Some(stripe.clone()), None, neighbours(livemode));
+    let outbox = Outbox::new(pool.clone(), clock.clone(), Some(stripe.0.clone()), RECEIVERS);
+    let wake = inbox::wake_waiting;
+    // The worker sends no browser anywhere.
+    let nowhere = stripe.1.connect_base.clone();
+    AtStripe {
+        payments: Resumer::new(payments),
+        lookups: Lookups::new(pool.clone(), clock.clone(), stripe.0.clone(), wake, HEAR_INVOICE),
+        invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()),
+        subscriptions: Subscriptions::new(pool.clone(), clock.clone(), outbox.clone(), FOR_SUBSCRIPTIONS),
+        accounts: Platform::new(pool, clock, livemode, nowhere, wake, Some(stripe)),
+        outbox,
     }
 }
 

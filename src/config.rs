@@ -69,6 +69,11 @@ pub struct Settings {
     #[arg(long, env, global = true, value_name = "URL", default_value = STRIPE_API_BASE)]
     stripe_api_base: String,
 
+    /// Where the PDFs of quotes are; by default Stripe's `https://files.stripe.com`, or where STRIPE_API_BASE is if that is
+    /// not Stripe's.
+    #[arg(long, env, global = true, value_name = "URL")]
+    stripe_files_base: Option<String>,
+
     /// How many calls a second Packline makes to Stripe at most. Stripe takes 25 in a sandbox and 100 in live mode, of
     /// all callers together.
     #[arg(long, env, global = true, value_name = "CALLS", default_value = "20")]

@@ -15,11 +15,18 @@
 //! Where Packline takes the payment, [`payments`] makes the order's PaymentIntent when it is placed, confirms it when the
 //! browser asks, and gives money back. Its answers are news for pages; only events move the order.
 //!
+//! What customers are billed is kept by [`invoices`] and [`subscriptions`], from the same events; what a shop asks of them is
+//! written down and made by the [`outbox`].
+//!
+//! Before there is an order, [`quotes`] follow an offer from [`catalogue`] to its invoice. What they ask of Stripe goes
+//! through the [`outbox`]: written before it is made, so that it is done once whatever becomes of the answer.
+//!
 //! Acknowledging, applying and fulfilling are three steps with a durable row between them: each can fail, restart and
 //! scale alone. Merchants place orders through [`orders::routes`]; people read and steer through SQL and [`cli`].
 
 pub mod api;
 pub mod app;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -30,12 +37,16 @@ pub mod fake_stripe;
 pub mod fulfilment;
 pub mod http_client;
 pub mod inbox;
+pub mod invoices;
+pub mod lookups;
 pub mod money;
 pub mod orders;
 pub mod outbox;
 pub mod payments;
+pub mod quotes;
 pub mod server;
 pub mod stripe;
+pub mod subscriptions;
 pub mod telemetry;
 pub mod webhooks;
 pub mod worker;

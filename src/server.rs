@@ -11,14 +11,20 @@ use prometheus_client::registry::Registry;
 use sqlx::PgPool;
 
 use crate::api::ApiError;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::fulfilment::{FulfilmentMetrics, FulfilmentSampler, Links};
-use crate::orders::TakePayment;
+use crate::invoices::Invoices;
 use crate::orders::routes::WakeWaiting;
+use crate::orders::{DescribeBilling, TakePayment};
 use crate::outbox::Outbox;
 use crate::payments::Payments;
+use crate::quotes::Quotes;
+use crate::subscriptions::Subscriptions;
 use crate::webhooks::Intake;
-use crate::{connect, fulfilment, inbox, orders, payments, webhooks};
+use crate::{
+    catalogue, connect, fulfilment, inbox, invoices, orders, payments, quotes, subscriptions, webhooks,
+};
 
 mod bounds;
 mod health;
@@ -50,6 +56,14 @@ pub struct Shared {
     pub fulfilment_metrics: FulfilmentMetrics,
     /// Takes payments.
     pub payments: Payments,
+    /// Offers to customers.
+    pub quotes: Quotes,
+    /// Describes what orders were billed by.
+    pub billing: Arc<dyn DescribeBilling>,
+    /// Asks things of invoices.
+    pub invoices: Invoices,
+    /// Asks things of subscriptions.
+    pub subscriptions: Subscriptions,
     /// Makes the calls to Stripe that are no payments.
     pub outbox: Outbox,
     /// Where links to digital goods lead.
@@ -73,6 +87,8 @@ pub fn start(
     let address = listener.local_addr()?;
     let wake: WakeWaiting = inbox::wake_waiting;
     let platform = web::Data::new(shared.platform.clone());
+    let catalogue =
+        web::Data::new(Catalogue::new(shared.pool.clone(), shared.clock.clone(), shared.outbox.clone()));
     let take: Arc<dyn TakePayment> = Arc::new(shared.payments.clone());
     let sampler = FulfilmentSampler::new(shared.pool.clone(), shared.fulfilment_metrics.clone());
     let server = HttpServer::new(move || {
@@ -83,17 +99,26 @@ pub fn start(
             .app_data(web::Data::new(wake))
             .app_data(web::Data::from(Arc::clone(&take)))
             .app_data(web::Data::new(shared.payments.clone()))
+            .app_data(web::Data::from(Arc::clone(&shared.billing)))
             .app_data(web::Data::new(shared.outbox.clone()))
+            .app_data(web::Data::new(shared.invoices.clone()))
+            .app_data(web::Data::new(shared.subscriptions.clone()))
             .app_data(web::Data::from(Arc::clone(&shared.registry)))
             .app_data(web::Data::new(shared.fulfilment_metrics.clone()))
             .app_data(web::Data::new(shared.links.clone()))
             .app_data(shared.intake.clone())
             .app_data(platform.clone())
+            .app_data(catalogue.clone())
+            .app_data(web::Data::new(shared.quotes.clone()))
             .configure(webhooks::configure)
             .configure(payments::routes::configure(shared.cors_origins.clone()))
             .configure(orders::routes::configure)
             .configure(fulfilment::routes::configure)
             .configure(connect::routes::configure)
+            .configure(invoices::routes::configure)
+            .configure(subscriptions::routes::configure)
+            .configure(catalogue::routes::configure)
+            .configure(quotes::routes::configure)
             .configure(health::configure)
             .configure(openapi::configure)
             .default_service(web::to(no_such_route))

@@ -1,6 +1,7 @@
 //! What every route of the JSON API shares: API keys, the error format, JSON bodies, idempotency, pages of lists.
 
 mod body;
+mod check;
 mod error;
 mod faults;
 mod idempotency;
@@ -10,6 +11,7 @@ mod paging;
 mod store;
 
 pub use body::read_body;
+pub use check::{Faults, MOST_MONEY};
 pub use error::{ApiError, ErrorBody, FieldError, method_not_allowed};
 pub use faults::{BodyFaults, ChangeFaults, CommonFaults, NamedFaults, QueryFaults};
 pub use idempotency::{Answer, Claim, IdempotencyKey};

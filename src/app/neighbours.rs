@@ -1,4 +1,5 @@
-//! Where features of one level meet: payments ask fulfilment and connected accounts, and know neither.
+//! Where features of one level meet: payments ask fulfilment and connected accounts, orders ask what they were billed by,
+//! and none knows the other.
 
 use std::sync::Arc;
 
@@ -10,10 +11,27 @@ use crate::connect::Obstacle;
 use crate::money::{Commission, Money};
 use crate::outbox::Receivers;
 use crate::payments::{Deal, Destinations, Follow, Neighbours};
-use crate::{connect, fulfilment, inbox};
+use crate::quotes::{OfferedPrice, PriceTerms};
+use crate::{catalogue, connect, fulfilment, inbox, invoices, lookups, quotes};
+
+mod billing;
+
+pub use billing::{FOR_SUBSCRIPTIONS, UNPAID, billing};
 
 /// Who records what calls to Stripe come to.
-pub const RECEIVERS: Receivers = &[];
+pub const RECEIVERS: Receivers = &[
+    ("customer.", catalogue::receive_customer),
+    ("invoice.", invoices::receive),
+    ("price.", catalogue::receive_price),
+    ("product.", catalogue::receive_product),
+    ("quote.", quotes::receive),
+    ("subscription.", billing::receive_subscription),
+];
+
+/// Who hears of invoices that Stripe was asked for.
+pub const HEAR_INVOICE: Option<lookups::Hear> = Some(|conn, invoice, account, now| {
+    Box::pin(async move { invoices::learn_read(conn, invoice, account, now).await.map(|_| ()) })
+});
 
 /// What payments need of features that they do not know, in a mode of Stripe's.
 pub fn neighbours(livemode: bool) -> Neighbours {
@@ -21,6 +39,30 @@ pub fn neighbours(livemode: bool) -> Neighbours {
         |conn, consequences, now| Box::pin(async move { fulfilment::follow(conn, &consequences, now).await });
     Neighbours { wake: inbox::wake_waiting, follow, destinations: Some(Arc::new(Accounts { livemode })) }
 }
+
+/// What quotes need of the catalogue.
+pub const FOR_QUOTES: quotes::Neighbours = quotes::Neighbours {
+    customer: |conn, name| {
+        Box::pin(async move {
+            let found = catalogue::find_customer(conn, name).await?;
+            Ok(found.map(|customer| customer.stripe_id))
+        })
+    },
+    price: |conn, name| {
+        Box::pin(async move {
+            let found = catalogue::find_price(conn, name).await?;
+            Ok(found.map(|price| OfferedPrice {
+                stripe_id: price.stripe_id,
+                terms: price.terms.map(|(currency, recurring)| PriceTerms {
+                    currency,
+                    repeats: recurring.map(|recurring| {
+                        (recurring.interval.as_str().to_owned(), recurring.interval_count.into())
+                    }),
+                }),
+            }))
+        })
+    },
+};
 
 /// The connected accounts, as payments see them.
 struct Accounts {

@@ -13,7 +13,9 @@ mod keys;
 mod orders;
 mod output;
 mod providers;
+mod quotes;
 mod serve;
+mod subscriptions;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,12 +64,18 @@ enum Command {
     /// Say who carries orders out: providers, the rules that choose between them, pauses, digital goods
     #[command(subcommand)]
     Providers(providers::Command),
+    /// Look at quotes
+    #[command(subcommand)]
+    Quotes(quotes::Command),
     /// Look at Stripe's events, and apply one again
     #[command(subcommand)]
     Events(events::Command),
     /// Look at connected accounts
     #[command(subcommand)]
     Accounts(accounts::Command),
+    /// Look at subscriptions: who has access, who does not pay, and what became of their invoices
+    #[command(subcommand)]
+    Subscriptions(subscriptions::Command),
     /// Make API keys for your back end
     #[command(subcommand)]
     Keys(keys::Command),
@@ -148,8 +156,10 @@ impl Cli {
             Command::Orders(command) => command.run(settings).await,
             Command::Fulfilments(command) => command.run(settings).await,
             Command::Providers(command) => command.run(settings).await,
+            Command::Quotes(command) => command.run(settings).await,
             Command::Events(command) => command.run(settings).await,
             Command::Accounts(command) => command.run(settings).await,
+            Command::Subscriptions(command) => command.run(settings).await,
             Command::Keys(command) => command.run(settings).await,
         }
     }

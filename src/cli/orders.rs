@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use super::database::Database;
 use super::{fulfilments, output};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::fulfilment::{self, FulfilmentReport};
 use crate::money::{Currency, Money};
-use crate::orders::{self, HoldKind, ListFilter, Order, Timeline};
+use crate::orders::{self, Billing, HoldKind, ListFilter, Order, RefKind, Timeline};
 use crate::payments::{self, PaymentReport};
 
 #[derive(Subcommand)]
@@ -168,6 +169,9 @@ struct Report {
     /// How it is paid, where Packline takes its payment.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<PaymentReport>,
+    /// What it was billed by, where an invoice asks for its money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing: Option<Billing>,
 }
 
 impl fmt::Display for Report {
@@ -183,6 +187,10 @@ impl fmt::Display for Report {
         writeln!(f, "  total       {}", order.total())?;
         writeln!(f, "  stands for  {}", if refs.is_empty() { "-".to_owned() } else { refs.join("  ") })?;
         for line in self.payment.iter().flat_map(|payment| how_paid(payment, order.currency)) {
+            writeln!(f, "  {line}")?;
+        }
+        writeln!(f, "  chain       {}", chain(self))?;
+        for line in self.billing.iter().flat_map(|billing| how_billed(billing, order.currency)) {
             writeln!(f, "  {line}")?;
         }
         if order.lines.is_empty() {
@@ -204,6 +212,59 @@ impl fmt::Display for Report {
     }
 }
 
+/// The way from the offer to the parcel, as far as it is known.
+fn chain(report: &Report) -> String {
+    let billing = report.billing.clone().unwrap_or_default();
+    let named = |kind: &str, name: Option<String>, status: Option<String>| {
+        let words = [Some(kind.to_owned()), name, status];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    let quote = billing.quote.map(|quote| named("quote", quote.number.or(quote.stripe_id), quote.status));
+    let subscription = billing
+        .subscription
+        .map(|subscription| named("subscription", Some(subscription.stripe_id), subscription.status));
+    let invoice = billing
+        .invoice
+        .map(|invoice| named("invoice", invoice.number.or(Some(invoice.stripe_id)), invoice.status));
+    let order = &report.order;
+    let paid_by = order.refs.iter().find(|reference| reference.kind == RefKind::PaymentIntent);
+    let payment = paid_by.map(|intent| format!("payment {}", intent.stripe_id));
+    let own = Some(format!("order {} {}", order.number, order.payment_status));
+    let parcels =
+        report.fulfilments.iter().map(|part| Some(format!("parcel {} {}", part.part.part, part.part.state)));
+    let steps = [quote, subscription, invoice, payment, own].into_iter().chain(parcels).flatten();
+    steps.collect::<Vec<_>>().join(" → ")
+}
+
+/// What an invoice asks, a fact a line.
+fn how_billed(billing: &Billing, currency: Currency) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(subscription) = &billing.subscription {
+        let times = [subscription.period_start, subscription.period_end];
+        let [from, until] = times.map(|time| time.map_or_else(|| "-".to_owned(), output::time));
+        let access = subscription.access.as_deref().unwrap_or("not known");
+        lines.push(format!("period      {from} to {until}, access {access}"));
+    }
+    let Some(invoice) = &billing.invoice else { return lines };
+    if let Some(amount) = invoice.amount_remaining.filter(|amount| *amount > 0) {
+        let due = invoice.due_date.map(|due| format!(", due {}", output::time(due))).unwrap_or_default();
+        lines.push(format!("remains     {}{due}", Money { amount, currency }));
+    }
+    if invoice.attempt_count > 0 {
+        let next = invoice.next_payment_attempt.map(output::time);
+        let next = next.map_or_else(|| "no more".to_owned(), |next| format!("next {next}"));
+        lines.push(format!("collected   {} tries, {next}", invoice.attempt_count));
+    }
+    let links = [
+        ("pay here", &invoice.hosted_invoice_url),
+        ("PDF", &invoice.invoice_pdf),
+        ("receipt", &invoice.receipt_url),
+        ("problem", &invoice.problem),
+    ];
+    lines.extend(links.into_iter().filter_map(|(what, text)| Some(format!("{what:<11} {}", text.as_ref()?))));
+    lines
+}
+
 /// How an order is paid, a fact a line.
 fn how_paid(payment: &PaymentReport, currency: Currency) -> Vec<String> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -212,6 +273,15 @@ fn how_paid(payment: &PaymentReport, currency: Currency) -> Vec<String> {
         "paid by     mode {}, capture {}, PaymentIntent {intent} {status}",
         payment.mode, payment.capture
     )];
+    if let Some(session) = &payment.session {
+        let until = payment.expires_at.map(|at| format!(", until {}", output::time(at)));
+        lines.push(format!(
+            "page        {session} {}{}{}",
+            or_dash(&payment.session_status),
+            until.filter(|_| payment.url.is_some()).unwrap_or_default(),
+            payment.url.as_ref().map(|url| format!(", {url}")).unwrap_or_default()
+        ));
+    }
     if let Some(customer) = &payment.customer {
         lines.push(format!(
             "charged to  {customer}{}",
@@ -242,7 +312,12 @@ impl Report {
         let parts = fulfilment::find_fulfilments(conn, "", Some(id)).await?;
         let fulfilments = fulfilment::load_reports(conn, &parts).await?;
         let payment = payments::report(conn, &[id]).await?.remove(&id);
-        Ok(Self { order, timeline, fulfilments, payment })
+        let mut billing = app::billing().describe(conn, &[id]).await?.remove(&id);
+        if let Some(invoice) = billing.as_mut().and_then(|billing| billing.invoice.as_mut()) {
+            // A secret of the customer's is for the page that takes the payment, not for terminals and logs.
+            invoice.client_secret = None;
+        }
+        Ok(Self { order, timeline, fulfilments, payment, billing })
     }
 
     fn lines(&self) -> Table {

@@ -17,6 +17,8 @@ pub struct StripeConfig {
     pub api_base: Url,
     /// Where `/oauth/token` and `/express/oauth/authorize` are.
     pub connect_base: Url,
+    /// Where the PDFs of quotes are.
+    pub files_base: Url,
     /// The script that pages load.
     pub js_url: Url,
     /// `ca_…`, for accounts that are connected by OAuth.
@@ -43,6 +45,7 @@ impl StripeConfig {
             secret_key,
             publishable_key: None,
             connect_base: if is_stripe { fixed("https://connect.stripe.com")? } else { at(&api_base, "/")? },
+            files_base: if is_stripe { fixed("https://files.stripe.com")? } else { at(&api_base, "/")? },
             js_url: if is_stripe { fixed("https://js.stripe.com/v3/")? } else { at(&api_base, "/v3/")? },
             api_base,
             connect_client_id: None,
@@ -73,6 +76,9 @@ impl Settings {
         }
         let api_base = parse::http_url("STRIPE_API_BASE", &self.stripe_api_base)?;
         let mut config = StripeConfig::new(Secret::new(key), api_base)?;
+        if let Some(url) = given(&self.stripe_files_base) {
+            config.files_base = parse::http_url("STRIPE_FILES_BASE", url)?;
+        }
         config.publishable_key = match given(&self.stripe_publishable_key) {
             Some(key) if !key.starts_with("pk_") => {
                 return Err("STRIPE_PUBLISHABLE_KEY is no publishable key: those begin with pk_".to_owned());

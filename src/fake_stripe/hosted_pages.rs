@@ -1,23 +1,32 @@
-//! The few pages that a person visits at Stripe's: a bank's 3-D Secure step, an account's onboarding, OAuth.
+//! The few pages that a person visits at Stripe's: a bank's 3-D Secure step, an account's onboarding, OAuth, and those
+//! on which sessions and invoices are paid.
 
-use actix_web::http::header;
+use std::collections::HashMap;
+
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::frame::failure::Failure;
 use super::frame::form::encode;
-use super::resources::{accounts, oauth, payment_intents};
+use super::resources::{accounts, calendar, oauth, payment_intents, payment_methods};
 use super::server::Shared;
+use super::world::World;
+
+mod checkout;
+mod invoice;
 
 /// Registers the pages.
 pub(super) fn configure(routes: &mut ServiceConfig) {
+    checkout::configure(routes);
+    invoice::configure(routes);
     routes
         .route("/_fake/pages/3ds/{id}", web::get().to(bank))
         .route("/_fake/pages/3ds/{id}", web::post().to(bank_decides))
         .route("/_fake/pages/onboarding/{token}", web::get().to(onboarding))
         .route("/_fake/pages/onboarding/{token}", web::post().to(onboarding_ends))
-        .route("/_fake/pages/receipts/{secret}", web::get().to(receipt))
         .route("/oauth/authorize", web::get().to(authorize))
         .route("/express/oauth/authorize", web::get().to(authorize_express))
         .route("/_fake/pages/oauth", web::post().to(owner_decides));
@@ -119,10 +128,6 @@ async fn onboarding_ends(
         Some(link) => redirect(text(&link["return_url"]), &[]),
         None => page("No such link", "<p>This link is not one of the local Stripe's.</p>"),
     }
-}
-
-async fn receipt() -> HttpResponse {
-    page("Receipt", "<p>The local Stripe prints no receipts.</p>")
 }
 
 #[derive(Deserialize)]
@@ -239,6 +244,57 @@ fn choices(buttons: &[(&str, &str)], hidden: &[(&str, &str)]) -> String {
     form + "</form>"
 }
 
+/// The fields of a card, and the button.
+fn card_fields(button: &str) -> String {
+    format!(
+        "<h2>Card</h2><p><label>Number <input name=\"card_number\" inputmode=\"numeric\" autocomplete=\"cc-number\" \
+         placeholder=\"4242 4242 4242 4242\"></label></p><p><label>Expires <input name=\"card_expiry\" placeholder=\"12 / 34\" \
+         size=\"7\"></label> <label>CVC <input name=\"card_cvc\" placeholder=\"123\" size=\"4\"></label></p>\
+         <button id=\"pay\" name=\"type\" value=\"card\">{button}</button>"
+    )
+}
+
+/// The payment method that a form describes: by its fields, or by the button that was pressed; none for nothing.
+///
+/// # Errors
+/// It is no test card or test account.
+fn method_of(
+    world: &mut World,
+    account: Option<&str>,
+    form: &HashMap<String, String>,
+) -> Result<Option<String>, Failure> {
+    let field = |name: &str| form.get(name).map(|value| value.trim()).unwrap_or_default();
+    let billing: serde_json::Map<String, Value> = ["email", "name"]
+        .iter()
+        .filter(|name| !field(name).is_empty())
+        .map(|name| ((*name).to_owned(), json!(field(name))))
+        .collect();
+    let mut data = json!({ "billing_details": billing });
+    match field("type") {
+        "none" => return Ok(None),
+        "sepa_debit" => data["sepa_debit"] = json!({ "iban": field("iban") }),
+        "us_bank_account" => {
+            data["us_bank_account"] =
+                json!({ "account_holder_type": "individual", "account_number": field("account_number") });
+        }
+        _ => {
+            let (month, year) = field("card_expiry").split_once('/').unwrap_or_default();
+            data["card"] = json!({
+                "cvc": field("card_cvc"), "exp_month": month.trim(), "exp_year": year.trim(),
+                "number": field("card_number"),
+            });
+        }
+    }
+    let kind = ["sepa_debit", "us_bank_account"].into_iter().find(|kind| field("type") == *kind);
+    data["type"] = json!(kind.unwrap_or("card"));
+    payment_methods::make_of_data(world, account, &data).map(Some)
+}
+
+/// An amount as people write it.
+fn money(amount: &Value, currency: &str) -> String {
+    calendar::money(amount.as_i64().unwrap_or_default(), currency)
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -248,9 +304,20 @@ fn escape(text: &str) -> String {
 }
 
 fn page(title: &str, body: &str) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
+    refused(None, title, body)
+}
+
+/// A page that says why the last try failed, if it did.
+fn refused(error: Option<&str>, title: &str, body: &str) -> HttpResponse {
+    let status = if error.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
+    let error = error
+        .map(|error| format!("<p id=\"error\" role=\"alert\">{}</p>", escape(error)))
+        .unwrap_or_default();
+    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · local Stripe</title>\
-         <style>body{{font:16px system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}}\
-         button{{font:inherit;padding:.5rem 1rem}}</style></head><body><h1>{title}</h1>{body}</body></html>"
+         <meta name=\"viewport\" content=\"width=device-width\"><style>body{{font:16px system-ui;max-width:32rem;\
+         margin:4rem auto;padding:0 1rem}}button,input{{font:inherit;padding:.5rem 1rem}}table{{width:100%}}\
+         th,td{{text-align:left;padding:.25rem 0}}td+td,th+th{{text-align:right}}#error{{color:#b00020}}</style></head>\
+         <body><h1>{title}</h1>{error}{body}</body></html>"
     ))
 }

@@ -10,8 +10,9 @@
 //! A seed decides its ids, and a [`crate::clock::Clock`] its time, which `/_fake/clock/advance` moves further.
 //!
 //! # What it does not model
-//! Checkout, taxes, coupons, credit notes, tiers and meters, balances, payouts, mandates as objects, files but for the PDF
-//! of a quote, and everything of v2. Those answer 404 and say so. No money is counted: nobody runs out of balance.
+//! Embedded Checkout and that of mode `setup`, taxes, coupons, credit notes, tiers and meters, balances, payouts, mandates
+//! as objects, files but for the PDFs of quotes and invoices, and everything of v2. Those answer 404 and say so. No money
+//! is counted: nobody runs out of balance.
 
 mod cli_protocol;
 mod controls;

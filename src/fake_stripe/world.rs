@@ -235,6 +235,13 @@ impl World {
         found.into_iter().map(|stored| stored.body.clone()).collect()
     }
 
+    /// The object of a kind of which something that is not shown is this, whoever owns it.
+    pub(super) fn find_hidden(&self, kind: &str, name: &str, value: &str) -> Option<Value> {
+        let mut all = self.stored.values();
+        let found = all.find(|stored| stored.body["object"] == kind && stored.hidden[name] == value);
+        found.map(|stored| stored.body.clone())
+    }
+
     /// Changes an object quietly.
     pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
         self.note(id);

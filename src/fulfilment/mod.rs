@@ -166,19 +166,21 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
     let rules = store::load_rules(conn).await?;
     let (known, new): (Vec<_>, Vec<_>) =
         store::load_to_split(conn, &ids).await?.into_iter().partition(|order| order.has_parts);
-    let parts: Vec<_> = new
-        .into_iter()
-        .flat_map(|order| {
-            let account = order.to_split.account.clone().unwrap_or_default();
-            let parts = (1..).zip(split::split(&order.to_split, &rules));
-            parts.map(move |(number, part)| store::Insert {
-                order_id: order.order_id,
-                number,
-                account: account.clone(),
-                part,
-            })
-        })
-        .collect();
+    let (mut parts, mut done) = (Vec::new(), Vec::new());
+    for order in new {
+        let account = order.to_split.account.clone().unwrap_or_default();
+        let split = split::split(&order.to_split, &rules);
+        if split.is_empty() {
+            done.push(order.order_id);
+        }
+        parts.extend((1..).zip(split).map(|(number, part)| store::Insert {
+            order_id: order.order_id,
+            number,
+            account: account.clone(),
+            part,
+        }));
+    }
+    close_empty(conn, orders, &done, now).await?;
     let known: Vec<Uuid> = known.iter().map(|order| order.order_id).collect();
     let mut newly_queued = store::insert_parts(conn, &parts, now).await?;
     newly_queued.extend(store::requeue_cancelled(conn, &known, now).await?);
@@ -193,6 +195,26 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
         .collect();
     move_orders(conn, moves, now).await?;
     store::notify(conn).await
+}
+
+/// Orders of which nothing is to be sent are done when they are paid.
+async fn close_empty(
+    conn: &mut PgConnection,
+    orders: &[ToQueue],
+    done: &[Uuid],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let moves: Vec<_> = orders
+        .iter()
+        .filter(|order| done.contains(&order.order_id))
+        .map(|order| FulfilmentMove {
+            order_id: order.order_id,
+            to: FulfilmentStatus::Fulfilled,
+            cause: order.cause.clone(),
+            reason: Some("nothing to send: only adjustments".to_owned()),
+        })
+        .collect();
+    crate::orders::move_fulfilment(conn, &moves, now).await
 }
 
 /// Cancels what was not sent yet, and recalls what was, for orders that were wholly refunded.

@@ -26,8 +26,10 @@ pub(super) struct Rule {
 pub(super) struct ToSplit {
     pub country: Option<String>,
     pub account: Option<String>,
-    /// Position and sku, in order.
+    /// Position and sku of the goods, in order.
     pub lines: Vec<(i32, String)>,
+    /// Whether it has lines that are no goods.
+    pub has_adjustments: bool,
 }
 
 /// A part of an order, for one provider.
@@ -40,7 +42,8 @@ pub(super) struct NewPart {
     pub positions: Vec<i32>,
 }
 
-/// Splits an order: one part for each provider, in the order of their first lines. An order without lines is one part.
+/// Splits an order: one part for each provider, in the order of their first lines. An order of which it is not known what
+/// was bought is one part; one with adjustments only, of which nothing is to be sent, is none.
 pub(super) fn split(order: &ToSplit, rules: &[Rule]) -> Vec<NewPart> {
     let mut parts: Vec<NewPart> = Vec::new();
     for (position, sku) in &order.lines {
@@ -55,7 +58,7 @@ pub(super) fn split(order: &ToSplit, rules: &[Rule]) -> Vec<NewPart> {
             }
         }
     }
-    if parts.is_empty() {
+    if parts.is_empty() && !order.has_adjustments {
         let (provider, priority) = choose(order, None, rules);
         parts.push(NewPart { provider: provider.to_owned(), priority, positions: Vec::new() });
     }
@@ -114,7 +117,7 @@ mod tests {
     fn order(country: &str, account: &str, skus: &[&str]) -> ToSplit {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let lines = (1..).zip(skus).map(|(position, sku)| (position, (*sku).to_owned())).collect();
-        ToSplit { country: given(country), account: given(account), lines }
+        ToSplit { country: given(country), account: given(account), lines, has_adjustments: false }
     }
 
     fn parts(order: &ToSplit, rules: &[Rule]) -> Vec<(String, i16, Vec<i32>)> {
@@ -163,6 +166,14 @@ mod tests {
         let split = parts(&order("", "", &["SLOW-1", "EBOOK-1", "FRESH-1", "EBOOK-2"]), &rules);
 
         assert_eq!(split, [("default".to_owned(), 0, vec![1, 3]), ("digital".to_owned(), 1, vec![2, 4])]);
+    }
+
+    #[test]
+    fn an_order_of_adjustments_only_has_no_part() {
+        let adjusted = |skus| ToSplit { has_adjustments: true, ..order("", "", skus) };
+
+        assert_eq!(parts(&adjusted(&[]), &[]), []);
+        assert_eq!(parts(&adjusted(&["A"]), &[]), [("default".to_owned(), 1, vec![1])]);
     }
 
     #[test]

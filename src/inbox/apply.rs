@@ -18,10 +18,14 @@ use crate::clock::Clock;
 use crate::connect::events::{AccountEvent, AccountVerdict, hear};
 use crate::db;
 use crate::fulfilment;
+use crate::invoices;
 use crate::orders::events::{OrderEvent, Unreadable};
 use crate::orders::{Candidate, Patience, SettleError, Verdict, settle};
 use crate::payments;
+use crate::quotes::events::{self as quote_events, QuoteEvent, QuoteVerdict};
 use crate::stripe::Event;
+use crate::subscriptions;
+use crate::subscriptions::events::SubscriptionEvent;
 
 const LARGEST_BATCH: i64 = 128;
 /// Tries at an event that cannot be applied; the waits between them double from one second.
@@ -148,6 +152,8 @@ impl Applier {
         let (mut order_events, mut candidates) =
             (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
         let (mut account_events, mut account_news) = (Vec::new(), Vec::new());
+        let (mut subscription_events, mut subscription_news) = (Vec::new(), Vec::new());
+        let (mut of_quotes, mut quote_news) = (Vec::new(), Vec::new());
         for event in &due {
             match self.read(event) {
                 Ok(Read::Order(read)) => {
@@ -157,6 +163,14 @@ impl Applier {
                 Ok(Read::Account(read)) => {
                     account_events.push(event);
                     account_news.push(*read);
+                }
+                Ok(Read::Subscription(read)) => {
+                    subscription_events.push(event);
+                    subscription_news.push(*read);
+                }
+                Ok(Read::Quote(read)) => {
+                    of_quotes.push(event);
+                    quote_news.push(*read);
                 }
                 Err(fault) => marks.push(fault.mark(event, now)),
             }
@@ -173,14 +187,21 @@ impl Applier {
             .collect();
         let concerned: Vec<_> = told.iter().filter_map(|(order, event)| Some(((*order)?, *event))).collect();
         let consequences = payments::hear(conn, &concerned, now).await?;
+        invoices::hear(conn, &told, now).await?;
         fulfilment::follow(conn, &consequences, now).await?;
         let heard = hear(conn, &account_news, self.livemode, now).await?;
+        let reasons = subscriptions::events::hear(conn, &subscription_news, now).await?;
         let appeared = settled.appeared.into_iter().chain(heard.appeared).collect();
         store::wake_waiting(conn, appeared, now).await?;
         let verdicts = order_events.iter().zip(settled.verdicts);
         marks.extend(verdicts.filter_map(|(event, verdict)| Some(verdict_mark(event, verdict?))));
         let verdicts = account_events.iter().zip(heard.verdicts);
         marks.extend(verdicts.map(|(event, verdict)| account_mark(event, verdict)));
+        let verdicts = subscription_events.iter().zip(reasons);
+        marks.extend(verdicts.map(|(event, reason)| Mark { reason, ..Mark::of(event) }));
+        let verdicts = quote_events::hear(conn, &quote_news, now).await?;
+        let verdicts = of_quotes.iter().zip(verdicts);
+        marks.extend(verdicts.map(|(event, verdict)| quote_mark(event, verdict)));
         store::mark(conn, &marks, now).await?;
         Ok((due, marks))
     }
@@ -201,7 +222,11 @@ impl Applier {
         let opened = opened.map_err(Unreadable::from)?;
         Ok(match handler {
             Handler::Order(read) => Read::Order(Box::new(read(&opened)?)),
+            Handler::Subscription(read) => {
+                Read::Subscription(Box::new(read(&opened).map_err(Unreadable::from)?))
+            }
             Handler::Account(read) => Read::Account(Box::new(read(&opened).map_err(Unreadable::from)?)),
+            Handler::Quote(read) => Read::Quote(Box::new(read(&opened).map_err(Unreadable::from)?)),
         })
     }
 
@@ -261,6 +286,8 @@ impl Applier {
 enum Read {
     Order(Box<OrderEvent>),
     Account(Box<AccountEvent>),
+    Subscription(Box<SubscriptionEvent>),
+    Quote(Box<QuoteEvent>),
 }
 
 /// The order that an event was found to concern.
@@ -330,6 +357,7 @@ fn verdict_mark(event: &DueEvent, verdict: Verdict) -> Mark {
     let mark = Mark::of(event);
     match verdict {
         Verdict::Applied { order_id, reason } => Mark { order_id: Some(order_id), reason, ..mark },
+        Verdict::Noted { reason } => Mark { reason: Some(reason), ..mark },
         Verdict::Parked { waits_for, until, reason } => {
             Mark { state: "parked", waits_for, next_attempt_at: Some(until), reason: Some(reason), ..mark }
         }
@@ -346,5 +374,13 @@ fn account_mark(event: &DueEvent, verdict: AccountVerdict) -> Mark {
         AccountVerdict::SetAside { waits_for, reason } => {
             Mark { state: "set_aside", waits_for, reason: Some(reason), ..mark }
         }
+    }
+}
+
+fn quote_mark(event: &DueEvent, verdict: QuoteVerdict) -> Mark {
+    let mark = Mark::of(event);
+    match verdict {
+        QuoteVerdict::Applied { reason } => Mark { reason, ..mark },
+        QuoteVerdict::SetAside { reason } => Mark { state: "set_aside", reason: Some(reason), ..mark },
     }
 }

@@ -3,10 +3,12 @@
 
 use crate::connect::events::{AccountEvent, on_account_updated, on_deauthorized};
 use crate::orders::events::{
-    OrderEvent, Unreadable, on_charge, on_charge_refunded, on_dispute, on_early_fraud_warning, on_invoice,
-    on_invoice_payment, on_payment_intent, on_refund, on_review,
+    OrderEvent, Unreadable, on_charge, on_charge_refunded, on_checkout_session, on_dispute,
+    on_early_fraud_warning, on_invoice, on_invoice_payment, on_payment_intent, on_refund, on_review,
 };
+use crate::quotes::events::{QuoteEvent, on_quote};
 use crate::stripe::Event;
+use crate::subscriptions::events::{SubscriptionEvent, on_schedule, on_subscription};
 
 /// Whose an event is, and how it is read for what it says.
 #[derive(Clone, Copy, Debug)]
@@ -15,9 +17,13 @@ pub enum Handler {
     Order(fn(&Event<'_>) -> Result<OrderEvent, Unreadable>),
     /// It moves a connected account.
     Account(fn(&Event<'_>) -> Result<AccountEvent, serde_json::Error>),
+    /// It moves a subscription, or the schedule of one.
+    Subscription(fn(&Event<'_>) -> Result<SubscriptionEvent, serde_json::Error>),
+    /// It moves a quote.
+    Quote(fn(&Event<'_>) -> Result<QuoteEvent, serde_json::Error>),
 }
 
-use Handler::{Account, Order};
+use Handler::{Account, Order, Quote, Subscription};
 
 /// All types of events that have an effect, sorted.
 pub const TABLE: &[(&str, Handler)] = &[
@@ -33,7 +39,21 @@ pub const TABLE: &[(&str, Handler)] = &[
     ("charge.refunded", Order(on_charge_refunded)),
     ("charge.succeeded", Order(on_charge)),
     ("charge.updated", Order(on_charge)),
+    ("checkout.session.async_payment_failed", Order(on_checkout_session)),
+    ("checkout.session.async_payment_succeeded", Order(on_checkout_session)),
+    ("checkout.session.completed", Order(on_checkout_session)),
+    ("checkout.session.expired", Order(on_checkout_session)),
+    ("customer.subscription.created", Subscription(on_subscription)),
+    ("customer.subscription.deleted", Subscription(on_subscription)),
+    ("customer.subscription.paused", Subscription(on_subscription)),
+    ("customer.subscription.pending_update_applied", Subscription(on_subscription)),
+    ("customer.subscription.pending_update_expired", Subscription(on_subscription)),
+    ("customer.subscription.resumed", Subscription(on_subscription)),
+    ("customer.subscription.trial_will_end", Subscription(on_subscription)),
+    ("customer.subscription.updated", Subscription(on_subscription)),
     ("invoice.created", Order(on_invoice)),
+    ("invoice.deleted", Order(on_invoice)),
+    ("invoice.finalization_failed", Order(on_invoice)),
     ("invoice.finalized", Order(on_invoice)),
     ("invoice.marked_uncollectible", Order(on_invoice)),
     ("invoice.overdue", Order(on_invoice)),
@@ -55,6 +75,10 @@ pub const TABLE: &[(&str, Handler)] = &[
     ("payment_intent.processing", Order(on_payment_intent)),
     ("payment_intent.requires_action", Order(on_payment_intent)),
     ("payment_intent.succeeded", Order(on_payment_intent)),
+    ("quote.accepted", Quote(on_quote)),
+    ("quote.canceled", Quote(on_quote)),
+    ("quote.created", Quote(on_quote)),
+    ("quote.finalized", Quote(on_quote)),
     ("radar.early_fraud_warning.created", Order(on_early_fraud_warning)),
     ("radar.early_fraud_warning.updated", Order(on_early_fraud_warning)),
     ("refund.created", Order(on_refund)),
@@ -62,6 +86,13 @@ pub const TABLE: &[(&str, Handler)] = &[
     ("refund.updated", Order(on_refund)),
     ("review.closed", Order(on_review)),
     ("review.opened", Order(on_review)),
+    ("subscription_schedule.aborted", Subscription(on_schedule)),
+    ("subscription_schedule.canceled", Subscription(on_schedule)),
+    ("subscription_schedule.completed", Subscription(on_schedule)),
+    ("subscription_schedule.created", Subscription(on_schedule)),
+    ("subscription_schedule.expiring", Subscription(on_schedule)),
+    ("subscription_schedule.released", Subscription(on_schedule)),
+    ("subscription_schedule.updated", Subscription(on_schedule)),
 ];
 
 /// Who handles a type.

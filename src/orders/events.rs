@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::order::{Line, Origin, Ref, RefKind, Shipping};
+use super::order::{Line, LookupKind, Origin, Ref, RefKind, Shipping};
 use super::state::{MoneyFact, MoneyKind, News};
 use crate::money::{Currency, Money, NotACurrency};
-use crate::stripe::{Address, Event, Id, Invoice, Metadata, PaymentError, ShippingDetails};
+use crate::stripe::{Address, CheckoutSession, Event, Id, Invoice, Metadata, PaymentError, ShippingDetails};
 
 mod charge;
+mod checkout;
 mod dispute;
 mod invoice;
 mod payment_intent;
@@ -18,7 +19,9 @@ mod radar;
 mod refund;
 
 pub use charge::{on_charge, on_charge_refunded};
+pub use checkout::on_checkout_session;
 pub use dispute::on_dispute;
+pub(crate) use invoice::read_lines;
 pub use invoice::{on_invoice, on_invoice_payment};
 pub use payment_intent::on_payment_intent;
 pub use radar::{on_early_fraud_warning, on_review};
@@ -43,12 +46,16 @@ pub struct OrderEvent {
     pub refs: Vec<Ref>,
     /// The order that its metadata names.
     pub names_order: Option<String>,
+    /// What may be an order's name, and may be anything: nobody waits for it.
+    pub may_name: Option<String>,
     /// What it tells of the order.
     pub news: News,
     /// What an order would be made of, if this is a success that no order was made for.
     pub seed: Option<Seed>,
     /// Invoices and the PaymentIntents that pay them.
     pub links: Vec<Link>,
+    /// Why nothing is made of it and nothing waited for where no order is known: of a draft no order can be made yet.
+    pub note: Option<&'static str>,
     /// What it tells of objects that other features keep track of.
     pub told: Vec<Told>,
 }
@@ -95,6 +102,8 @@ pub enum Told {
         /// The snapshot.
         invoice: Box<Invoice>,
     },
+    /// A Checkout Session is as its event shows it.
+    Session(Box<CheckoutSession>),
     /// A charge has a receipt.
     Charge {
         /// `ch_…` or `py_…`
@@ -117,15 +126,21 @@ pub struct Link {
     pub payment_intent: String,
 }
 
-/// What an order is made of, where a success belongs to none.
+/// What an order is made of, where a success or an open invoice belongs to none.
 #[derive(Clone, Debug)]
 pub struct Seed {
     /// From what.
     pub origin: Origin,
+    /// Whether it is a success; an open invoice is none yet, but what it asks is known.
+    pub is_paid: bool,
     /// What was asked.
     pub total: Money,
     /// What was bought; unknown to a PaymentIntent.
     pub lines: Vec<Line>,
+    /// The prices of lines whose sku the event does not tell.
+    pub prices: Vec<String>,
+    /// What else of it Stripe has to be asked for, where it can be asked.
+    pub wants: Vec<(LookupKind, String)>,
     /// The merchant's own.
     pub metadata: Metadata,
     /// Whether this event tells which other objects belong to the purchase, so that nobody need wait to learn it.
@@ -158,16 +173,21 @@ fn read(
         account: event.account.map(str::to_owned),
         created_at: event.created_at,
         refs,
-        names_order: metadata
-            .get(ORDER_ID)
-            .map(|name| name.trim().to_owned())
-            // No order is called so, and the ledger separates the keys that an event waits for by it.
-            .filter(|name| !name.is_empty() && !name.contains('\u{1f}')),
+        names_order: metadata.get(ORDER_ID).and_then(|name| order_name(name)),
+        may_name: None,
         news,
         seed: None,
         links: Vec::new(),
+        note: None,
         told: Vec::new(),
     }
+}
+
+/// What an object calls an order, where an order can be called so: Postgres has no text with a zero in it, and the ledger
+/// separates the keys that an event waits for by the other.
+fn order_name(text: &str) -> Option<String> {
+    let name = text.trim();
+    (!name.is_empty() && !name.contains(['\0', '\u{1f}'])).then(|| name.to_owned())
 }
 
 fn reference(kind: RefKind, id: Option<&Id>) -> impl Iterator<Item = Ref> {

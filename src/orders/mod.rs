@@ -7,8 +7,10 @@
 //! One purchase shows itself in many Stripe objects; they meet in one order through `order_refs`. A success that
 //! belongs to no order waits a grace for what may still explain it and is then adopted: an order is made of it.
 
+mod billing;
 pub mod events;
 mod hold;
+pub mod lookups;
 mod number;
 mod order;
 mod place;
@@ -19,10 +21,11 @@ mod steer;
 mod store;
 mod take_payment;
 
+pub use billing::{Billing, BillingInvoice, BillingQuote, BillingSubscription, DescribeBilling};
 pub use hold::{hold, release_holds};
 pub use order::{
-    Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, Order, Origin, PaymentStatus, Ref, RefKind,
-    Shipping, UnknownValue,
+    Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, LineKind, LookupKind, Order, Origin,
+    PaymentStatus, Ref, RefKind, Shipping, UnknownValue,
 };
 pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
 pub use state::{Consequence, MoneyKind};

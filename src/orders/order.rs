@@ -127,8 +127,26 @@ stored_as_text! {
         PossibleDuplicate = "possible_duplicate",
         /// The payment names an order that never appeared.
         UnknownOrder = "unknown_order",
+        /// What its invoice asks for is not known wholly: Stripe did not tell all lines.
+        IncompleteLines = "incomplete_lines",
         /// A person said so.
         Operator = "operator",
+    }
+}
+
+stored_as_text! {
+    /// What events do not say and Stripe is asked for.
+    LookupKind {
+        /// The sku of a price.
+        Price = "price",
+        /// The lines of an invoice beyond the ten of its event.
+        InvoiceLines = "invoice_lines",
+        /// What pays an invoice, and the secret of its payment form.
+        Invoice = "invoice",
+        /// Which invoice a PaymentIntent pays.
+        PaymentIntentInvoice = "payment_intent_invoice",
+        /// The lines of a checkout session.
+        SessionLines = "session_lines",
     }
 }
 
@@ -157,8 +175,29 @@ stored_as_text! {
         Api = "api",
         /// Adopted from a PaymentIntent that no order was made for.
         PaymentIntent = "payment_intent",
-        /// Adopted from an invoice.
+        /// Made of an invoice when it was finalised.
         Invoice = "invoice",
+        /// Adopted from a checkout session that no order was made for.
+        CheckoutSession = "checkout_session",
+    }
+}
+
+stored_as_text! {
+    /// What a line of an order is.
+    LineKind {
+        /// The parcel must hold it.
+        Goods = "goods",
+        /// What a change in the middle of a period costs or gives back.
+        Proration = "proration",
+        /// Money back, or a line without pieces.
+        Credit = "credit",
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the macro gives no variant attributes")]
+impl Default for LineKind {
+    fn default() -> Self {
+        Self::Goods
     }
 }
 
@@ -259,9 +298,12 @@ pub struct Customer {
     pub stripe_customer: Option<String>,
 }
 
-/// What the parcel must hold.
+/// What was bought, or adjusts what it costs; only goods are sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Line {
+    /// Whether the parcel must hold it.
+    #[serde(default)]
+    pub kind: LineKind,
     /// The merchant's name for the article.
     pub sku: String,
     /// For people.
@@ -271,7 +313,7 @@ pub struct Line {
     pub quantity: i64,
     /// Minor units for one.
     pub unit_amount: i64,
-    /// Minor units for the line.
+    /// Minor units for the line; negative where it gives money back.
     pub amount: i64,
     /// How many of them were taken back by refunds by line; those are not sent any more.
     #[serde(default, skip_serializing_if = "is_none")]

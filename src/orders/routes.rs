@@ -9,7 +9,10 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 pub use super::place::WakeWaiting;
 use super::place::{Place, PlaceOrder};
-use super::{FulfilmentStatus, ListFilter, Order, PaymentStatus, TakePayment, find, list, load};
+use super::{
+    Billing, DescribeBilling, FulfilmentStatus, ListFilter, Order, PaymentStatus, TakePayment, find, list,
+    load,
+};
 use crate::api::{
     ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, Paging, QueryFaults,
     cursor, method_not_allowed, read_body, read_json, read_query,
@@ -65,22 +68,35 @@ async fn show_order(
     name: web::Path<String>,
     pool: web::Data<PgPool>,
     take: web::Data<dyn TakePayment>,
+    describe: web::Data<dyn DescribeBilling>,
 ) -> Result<web::Json<ShownOrder>, ApiError> {
     let mut conn = pool.acquire().await?;
     let missing = || ApiError::not_found(format!("no order has the id, number or Stripe object {name:?}"));
     let id = find(&mut conn, &name).await?.ok_or_else(missing)?;
     let order = load(&mut conn, &[id]).await?.pop().ok_or_else(missing)?;
     let payment = take.describe(&mut conn, &[id]).await?.remove(&id);
-    Ok(web::Json(ShownOrder { order, payment }))
+    let billing = describe.describe(&mut conn, &[id]).await?.remove(&id);
+    Ok(web::Json(ShownOrder { order, payment, billing }))
 }
 
-/// An order, with what is known of its payment where Packline takes it.
+/// An order, with what is known of its payment where Packline takes it, and of its invoice where it has one.
 #[derive(Serialize, ToSchema)]
 struct ShownOrder {
     #[serde(flatten)]
     order: Order,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing: Option<Billing>,
+}
+
+/// An order in a list, with what is known of its invoice where it has one.
+#[derive(Serialize, ToSchema)]
+struct ListedOrder {
+    #[serde(flatten)]
+    order: Order,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing: Option<Billing>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -114,7 +130,7 @@ struct ListQuery {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderPage)]
 struct Page {
-    data: Vec<Order>,
+    data: Vec<ListedOrder>,
     /// Give it as `cursor` for the next page; absent on the last one.
     next_cursor: Option<String>,
 }
@@ -128,14 +144,18 @@ async fn list_orders(
     _: ApiKey,
     request: HttpRequest,
     pool: web::Data<PgPool>,
+    describe: web::Data<dyn DescribeBilling>,
 ) -> Result<web::Json<Page>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
 
     let mut conn = pool.acquire().await?;
     let mut ids = list(&mut conn, &filter).await?;
     let has_more = page.cut(&mut ids);
-    let data = load(&mut conn, &ids).await?;
-    let next_cursor = data.last().filter(|_| has_more).map(|order| cursor(order.created_at, order.id));
+    let orders = load(&mut conn, &ids).await?;
+    let mut billings = describe.describe(&mut conn, &ids).await?;
+    let next_cursor = orders.last().filter(|_| has_more).map(|order| cursor(order.created_at, order.id));
+    let listed = orders.into_iter().map(|order| ListedOrder { billing: billings.remove(&order.id), order });
+    let data = listed.collect();
     Ok(web::Json(Page { data, next_cursor }))
 }
 

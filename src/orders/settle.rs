@@ -5,7 +5,7 @@
 //! for each other instead of deadlocking. Where two batches adopt the same purchase at once, the later one finds the
 //! references taken and reports [`SettleError::LostRace`]: rolled back and tried again, it finds the order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -18,6 +18,7 @@ use super::state::{Consequence, HoldNews, Move, News, OrderFacts, WHOLE_ORDER};
 use super::store::{self, AdoptedOrder, NewTransition, Saved};
 
 mod adopt;
+mod ask;
 mod resolve;
 
 pub(super) use adopt::order_key;
@@ -39,6 +40,8 @@ pub struct Patience {
     pub grace: Duration,
     /// For the order that its metadata names.
     pub order_wait: Duration,
+    /// Whether Stripe can be asked for what events do not say.
+    pub can_ask: bool,
 }
 
 /// What became of an event.
@@ -50,6 +53,11 @@ pub enum Verdict {
         order_id: Uuid,
         /// Why nothing moved.
         reason: Option<String>,
+    },
+    /// It concerns no order, and none can come of it: its object is of use to other features only.
+    Noted {
+        /// Why.
+        reason: String,
     },
     /// It concerns no known order yet.
     Parked {
@@ -105,12 +113,13 @@ pub async fn settle(
     let mut resolved = resolve::resolve(conn, candidates).await?;
     let adoption = adopt::plan(conn, candidates, &mut resolved, patience, now).await?;
     store::insert_adopted(conn, &adoption.orders, now).await?;
+    store::insert_lookups(conn, &adoption.questions, now).await?;
 
     let ids: BTreeSet<Uuid> = resolved.iter().flat_map(|event| event.orders.iter().copied()).collect();
     let before = store::load_facts_for_update(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
     let mut holds = adoption.holds;
-    holds.extend(doubts_of_named(conn, candidates, &resolved, &before, &adoption.orders).await?);
+    holds.extend(doubts_of_known(conn, candidates, &resolved, &before, &adoption.orders).await?);
     batch.open_with(adoption.transitions, holds);
 
     let mut settled = Settled { verdicts: adoption.verdicts, ..Settled::default() };
@@ -141,9 +150,10 @@ pub async fn settle(
     Ok(settled)
 }
 
-/// A success that names a placed order may have become an order under another name already: where nothing links an
-/// invoice and its PaymentIntent, one can be adopted before the other names its order. The placed one is held then.
-async fn doubts_of_named(
+/// A success of a known order that is not paid yet may have become an order under another name already: where nothing
+/// links an invoice and its PaymentIntent, one can be adopted before the other names its order, or before the invoice's
+/// order hears that it is paid. The known one is held then.
+async fn doubts_of_known(
     conn: &mut PgConnection,
     candidates: &[Candidate],
     resolved: &[Resolved],
@@ -153,9 +163,13 @@ async fn doubts_of_named(
     let mut holds = Vec::new();
     for (Candidate { event, .. }, resolved) in candidates.iter().zip(resolved) {
         let (Some(seed), Some(order_id)) = (&event.seed, resolved.orders.first()) else { continue };
+        if !seed.is_paid {
+            continue;
+        }
+        let is_invoice = seed.origin == Origin::Invoice;
         let is_by_name = event.refs.first().is_some_and(|own| resolved.unclaimed.contains(own));
         let is_unpaid = before.get(order_id).is_some_and(|order| order.money.is_empty());
-        if is_by_name && is_unpaid && adopted.iter().all(|order| order.id != *order_id) {
+        if (is_by_name || is_invoice) && is_unpaid && adopted.iter().all(|order| order.id != *order_id) {
             let doubt = adopt::same_purchase(conn, (event, seed), &resolved.all, adopted).await?;
             holds.extend(doubt.map(|hold| (*order_id, hold, Cause::Event(event.event_id.clone()))));
         }
@@ -170,6 +184,8 @@ struct Batch {
     refs: BTreeMap<Ref, Uuid>,
     transitions: Vec<NewTransition>,
     consequences: Vec<(Uuid, Consequence, Cause)>,
+    /// Orders and the events that they were made of.
+    born_of: HashSet<(Uuid, String)>,
     /// Which event first told each money fact: kind, Stripe id and amount.
     money_events: HashMap<(&'static str, String, i64), String>,
     success_at: HashMap<Uuid, OffsetDateTime>,
@@ -178,6 +194,7 @@ struct Batch {
 impl Batch {
     /// The first rows of adopted orders' histories, and the holds that they are born with.
     fn open_with(&mut self, transitions: Vec<NewTransition>, holds: Vec<(Uuid, HoldNews, Cause)>) {
+        self.born_of.extend(transitions.iter().map(|born| (born.order_id, born.cause.id())));
         self.transitions.extend(transitions);
         for (order_id, hold, cause) in holds {
             self.step(order_id, &News { hold: Some(hold), ..News::default() }, &cause);
@@ -197,13 +214,17 @@ impl Batch {
             let key = (money.kind.as_str(), money.stripe_id.clone(), money.amount);
             self.money_events.entry(key).or_insert_with(|| event.event_id.clone());
         }
-        if let Some(created_at) = event.created_at.filter(|_| event.seed.is_some()) {
+        if let Some(created_at) =
+            event.created_at.filter(|_| event.seed.as_ref().is_some_and(|seed| seed.is_paid))
+        {
             let first = self.success_at.entry(order_id).or_insert(created_at);
             *first = created_at.min(*first);
         }
 
         let unchanged = self.step(order_id, &event.news, &cause);
-        if let Some(reason) = &unchanged {
+        // What its first row says is not said again.
+        let is_its_birth = self.born_of.contains(&(order_id, event.event_id.clone()));
+        if let Some(reason) = unchanged.as_ref().filter(|_| !is_its_birth) {
             let status = self.facts.get(&order_id).map(|facts| facts.payment.as_str());
             self.transitions.push(NewTransition {
                 order_id,

@@ -88,7 +88,7 @@ pub struct OrderFacts {
     pub has_invoice: bool,
     /// Who and where.
     pub details: Details,
-    /// What an invoice taught of an order that had been adopted without it.
+    /// What an invoice or a session taught of an order that had been adopted without it.
     pub learnt: Option<Terms>,
 }
 
@@ -97,11 +97,14 @@ pub struct OrderFacts {
 pub struct News {
     /// How far the payment is, and why.
     pub hint: Option<(PaymentStatus, Option<String>)>,
+    /// Whether it is about one try at paying, of which an invoice can see several: that one is called off then calls
+    /// off nothing else.
+    pub is_of_try: bool,
     /// Money that moved.
     pub money: Vec<MoneyFact>,
     /// A hold that opens or ends.
     pub hold: Option<HoldNews>,
-    /// What a paid invoice says the purchase was.
+    /// What an invoice says the purchase is.
     pub terms: Option<Terms>,
     /// Who and where.
     pub details: Details,
@@ -122,13 +125,19 @@ pub struct HoldNews {
     pub is_final: bool,
 }
 
-/// What a paid invoice says the purchase was.
+/// What an invoice says the purchase is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// Whose terms they are: an invoice's win over a session's, a session's over a payment's.
+    pub origin: Origin,
+    /// Whether it is paid: then this is its last word.
+    pub is_paid: bool,
     /// What it asked.
     pub total: Money,
     /// What was bought.
     pub lines: Vec<Line>,
+    /// The prices of lines whose sku is not told.
+    pub prices: Vec<String>,
     /// The merchant's own.
     pub metadata: Metadata,
 }
@@ -179,11 +188,15 @@ impl OrderFacts {
         after.learn(news);
 
         let mut moves = after.settle_holds(news);
-        let hint = news.hint.as_ref();
+        let hint = news.hint.as_ref().filter(|(status, _)| !self.outlives(*status, news));
         after.payment = after.derive_payment(hint.map(|(status, _)| *status));
         if after.payment != self.payment {
-            let reason =
-                hint.filter(|(status, _)| *status == after.payment).and_then(|(_, reason)| reason.clone());
+            let told = hint.filter(|(status, _)| *status == after.payment);
+            let asks_more = self.payment.is_covered() && after.payment == PaymentStatus::AwaitingPayment;
+            let reason = match asks_more {
+                true => Some(format!("its invoice asks {}, and not all of it has arrived", after.total)),
+                false => told.and_then(|(_, reason)| reason.clone()),
+            };
             moves.insert(
                 0,
                 Move {
@@ -234,27 +247,47 @@ impl OrderFacts {
         self.holds.values().filter(|hold| matches!(hold, HoldState::Open { .. })).count()
     }
 
-    /// Who and where is learnt from money only: what a failed try said of it may have been mended since.
+    /// Whether a try at paying was called off, and the invoice that it was for can still be paid by another.
+    fn outlives(&self, hint: PaymentStatus, news: &News) -> bool {
+        news.is_of_try && hint == PaymentStatus::Cancelled && self.origin == Origin::Invoice
+    }
+
+    /// Who and where is learnt from money only: what a failed try said of it may have been mended since. What was bought
+    /// is learnt from an invoice as soon as it asks for it.
     fn learn(&mut self, news: &News) {
         self.money.extend(news.money.iter().cloned());
-        if news.money.is_empty() {
-            return;
+        match news.terms.as_ref().filter(|_| self.origin != Origin::Api) {
+            Some(terms) => self.learn_terms(terms, &news.details),
+            None if news.money.is_empty() => {}
+            None => self.details = std::mem::take(&mut self.details).or(news.details.clone()),
         }
-        if self.origin == Origin::Api {
-            self.details = std::mem::take(&mut self.details).or(news.details.clone());
-            return;
-        }
-        let known = std::mem::take(&mut self.details);
-        let Some(terms) = &news.terms else {
-            self.details = known.or(news.details.clone());
-            return;
+    }
+
+    fn learn_terms(&mut self, terms: &Terms, details: &Details) {
+        self.has_invoice |= terms.origin == Origin::Invoice;
+        let rank = |origin| match origin {
+            Origin::PaymentIntent | Origin::Api => 0,
+            Origin::CheckoutSession => 1,
+            Origin::Invoice => 2,
         };
-        self.details = news.details.clone().or(known);
-        self.total = terms.total;
-        self.has_invoice = true;
-        if self.origin == Origin::PaymentIntent {
-            self.origin = Origin::Invoice;
+        if rank(terms.origin) < rank(self.origin) {
+            self.details = std::mem::take(&mut self.details).or(details.clone());
+            return;
+        }
+        let is_new = self.origin != terms.origin;
+        if is_new || terms.is_paid {
+            self.details = details.clone().or(std::mem::take(&mut self.details));
+        }
+        let is_told_paid = self.has_kind(MoneyKind::InvoicePaid);
+        if is_new {
+            self.origin = terms.origin;
             self.learnt = Some(terms.clone());
+            self.total = terms.total;
+        } else if terms.is_paid {
+            self.total = terms.total;
+        } else if !is_told_paid && terms.total.currency == self.total.currency {
+            // From when it is finalised an invoice can only ask less, by credit notes.
+            self.total.amount = self.total.amount.min(terms.total.amount);
         }
     }
 
@@ -357,7 +390,10 @@ impl OrderFacts {
         if self.is_covered() && self.fulfilment == FulfilmentStatus::None {
             self.fulfilment = FulfilmentStatus::Queued;
             consequences.push(Consequence::Queue);
-        } else if before.payment == PaymentStatus::Refunded && self.payment.is_covered() {
+        } else if self.payment.is_covered()
+            && !before.payment.is_covered()
+            && (before.payment == PaymentStatus::Refunded || self.fulfilment == FulfilmentStatus::Cancelled)
+        {
             // One part may have left, and others been called off: which, is known where the parts are.
             if self.fulfilment == FulfilmentStatus::Cancelled {
                 self.fulfilment = FulfilmentStatus::Queued;
@@ -374,7 +410,10 @@ impl OrderFacts {
         {
             consequences.push(Consequence::Cancel);
         }
-        if before.open_holds() > 0 && self.open_holds() == 0 && is_begun(self.fulfilment) {
+        let is_free = before.open_holds() > 0 && self.open_holds() == 0;
+        // What was queued when a part of an invoice looked like the whole goes on when the rest is there.
+        let is_paid_again = before.payment == PaymentStatus::AwaitingPayment && self.payment.is_covered();
+        if (is_free || is_paid_again && is_begun(before.fulfilment)) && is_begun(self.fulfilment) {
             consequences.push(Consequence::Wake);
         }
         if self.recalling_holds() > before.recalling_holds() && is_begun(self.fulfilment) {

@@ -3,6 +3,7 @@
 mod adopted;
 mod facts;
 mod fulfilment;
+mod lookups;
 mod placed;
 mod read;
 mod refs;
@@ -14,6 +15,10 @@ pub(super) use facts::{
     BY_API, BY_EVENT, NewTransition, Saved, insert_transitions, load_facts_for_update, save,
 };
 pub use fulfilment::{FulfilmentMove, move_fulfilment};
+pub(super) use lookups::{
+    claim_lookup, close_lookup, insert_answered_links, insert_lookups, load_lookups, load_skus,
+    put_off_lookup, upsert_sku,
+};
 pub(super) use placed::{PlacedOrder, insert_placed};
 pub use read::{ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline};
 pub(super) use refs::{Purchase, find_twin, insert_links, insert_refs, resolve_names, resolve_refs};

@@ -31,14 +31,16 @@ use crate::stripe::{Client, Refusal};
 
 mod call;
 mod look;
+mod request;
 mod run;
 mod state;
 mod store;
 mod told;
 
 pub use call::{CallState, NewCall, StoredCall, Written};
-pub use store::write;
-pub use told::{Told, in_progress, not_configured};
+pub use request::{Asked, Plan};
+pub use store::{find_call, open_calls, write};
+pub use told::{Told, call_failed, in_progress, not_configured};
 
 /// The key of Stripe's metadata under which a thing that we make carries the id of our row.
 pub const PACKLINE_ID: &str = "packline_id";

@@ -1,5 +1,7 @@
 //! All SQL of calls that were written.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -59,6 +61,42 @@ pub async fn write(conn: &mut PgConnection, call: NewCall<'_>, now: OffsetDateTi
             .fetch_one(conn)
             .await?;
     Ok(Written::Busy { operation: open.operation, id: open.id })
+}
+
+/// Finds the newest call of an operation, for whoever asks for the same again.
+///
+/// # Errors
+/// The database's.
+pub async fn find_call(
+    conn: &mut PgConnection,
+    subject: Uuid,
+    operation: &str,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from outbox_calls where subject = $1 and operation = $2 order by attempt desc limit 1",
+        subject,
+        operation,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What is asked about these rows of ours without an outcome yet, for people.
+///
+/// # Errors
+/// The database's.
+pub async fn open_calls(conn: &mut PgConnection, subjects: &[Uuid]) -> sqlx::Result<HashMap<Uuid, String>> {
+    let rows = sqlx::query!(
+        "select subject, operation, reason from outbox_calls where subject = any($1) and state = 'open'",
+        subjects,
+    )
+    .fetch_all(conn)
+    .await?;
+    let told = rows.into_iter().map(|row| match row.reason {
+        Some(reason) => (row.subject, format!("{}: {reason}", row.operation)),
+        None => (row.subject, row.operation),
+    });
+    Ok(told.collect())
 }
 
 /// Loads a call.

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 
 use super::call::{CallState, StoredCall};
 use crate::api::ApiError;
+use crate::stripe::CallError;
 
 /// How a call stands.
 #[derive(Debug)]
@@ -69,4 +70,17 @@ pub fn not_configured() -> ApiError {
     let message =
         "Packline calls Stripe only with STRIPE_SECRET_KEY (for the local Stripe also STRIPE_API_BASE)";
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stripe_not_configured", message)
+}
+
+/// What became of a look, or another call that changes nothing.
+pub fn call_failed(error: &CallError) -> ApiError {
+    match error {
+        CallError::Refused(_) => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "stripe_refused", error.to_string())
+        }
+        CallError::NotDone(_) | CallError::Unknown(_) => {
+            let message = format!("Stripe does not answer now ({error}); try again");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stripe_unavailable", message)
+        }
+    }
 }

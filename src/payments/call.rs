@@ -56,7 +56,7 @@ impl Payments {
         let asked = match state::way(&call, self.now()) {
             Way::Ask => self.issue(&stripe.client, &call, about).await,
             Way::Wait => Ok(Outcome::Unknown { why: KEY_TOO_OLD.to_owned(), code: None }),
-            Way::Look => Ok(resume::look(&stripe.client, &call, payment.payment_intent.as_deref()).await),
+            Way::Look => Ok(resume::look(&stripe.client, &call, &payment).await),
         };
         let outcome = match asked {
             Ok(done) => done,

@@ -8,13 +8,10 @@ use uuid::Uuid;
 use super::call::GIVEN_UP_AFTER;
 use super::payment::{Ask, CallState, Capture, Operation, OrderPayment, StoredCall};
 use super::store::{self, Closing};
-use super::{Payments, take};
+use super::{Payments, state, take};
 use crate::api::{ApiError, ApiKey, FieldError};
 use crate::money::Money;
 use crate::orders::{Cause, LockedOrder, PaymentStatus, Step};
-
-const CHANGING: [Operation; 4] =
-    [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
 
 /// Why an order without an intent is called off.
 const NEVER_KNOWN: &str = "called off before Stripe knew of it";
@@ -165,18 +162,22 @@ impl Payments {
         if let Some(open) = calls.iter().find(|call| call.is_open()) {
             let open = store::lock_call(&mut tx, open.id).await?;
             match open.ask {
-                Ask::Cancel { .. } => return Ok(Plan::Run(open.id)),
+                Ask::Cancel { .. } | Ask::ExpireSession => return Ok(Plan::Run(open.id)),
                 // Stripe surely knows nothing of it, and now never will.
-                Ask::Create if open.is_open() && open.tries == open.clear_tries => {
+                Ask::Create | Ask::OpenSession { .. } if open.is_open() && open.tries == open.clear_tries => {
                     let closing = Closing { reason: Some(NEVER_KNOWN), ..Closing::default() };
                     store::close_call(&mut tx, open.id, CallState::NotDone, &closing, now).await?;
                 }
-                Ask::Create => return Ok(Plan::Make),
+                Ask::Create | Ask::OpenSession { .. } => return Ok(Plan::Make),
                 _ if is_settled_by_event(&open, &order) => return Ok(Plan::Settle(open.id)),
                 _ => return Err(take::in_progress()),
             }
         }
-        if payment.payment_intent.is_none() {
+        let session = payment.session();
+        if session.is_some_and(|session| session.status.as_deref() == Some("expired")) {
+            return Ok(Plan::Done);
+        }
+        if payment.payment_intent.is_none() && session.is_none() {
             let reason = reason.unwrap_or_else(|| NEVER_KNOWN.to_owned());
             let step = Step::CallOff { reason };
             let consequences = order.steer(&mut tx, step, &Cause::Api(key.id), now).await?;
@@ -184,7 +185,14 @@ impl Payments {
             tx.commit().await?;
             return Ok(Plan::Done);
         }
-        let ask = Ask::Cancel { reason };
+        // What is reserved or under way was begun on a page that is closed, though its event may not be here yet.
+        let is_taken = payment.intent_status.as_deref().is_some_and(state::is_taken);
+        let ask = match session {
+            // Its PaymentIntent, if there is one, ends with it.
+            Some(session) if session.is_open() && !is_taken => Ask::ExpireSession,
+            Some(_) if payment.payment_intent.is_none() => return Err(take::in_progress()),
+            _ => Ask::Cancel { reason },
+        };
         let call = store::insert_call(&mut tx, order_id, &ask, now + GIVEN_UP_AFTER, now).await?;
         let call = call.ok_or_else(take::in_progress)?;
         tx.commit().await?;
@@ -198,7 +206,7 @@ impl Payments {
     ) -> Result<(LockedOrder, OrderPayment, Vec<StoredCall>), ApiError> {
         let order = LockedOrder::lock(conn, order_id).await?.ok_or_else(take::not_ours)?;
         let payment = store::load_payment(conn, order_id).await?.ok_or_else(take::not_ours)?;
-        let calls = store::list_calls(conn, order_id, &CHANGING).await?;
+        let calls = store::list_calls(conn, order_id, &Operation::CHANGING).await?;
         Ok((order, payment, calls))
     }
 }

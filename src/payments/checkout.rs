@@ -34,6 +34,8 @@ pub(super) struct CheckoutState {
     pub is_processing: bool,
     /// For Stripe.js; while there is something to pay.
     pub client_secret: Option<String>,
+    /// In mode `checkout`: the page of Stripe's that takes the payment; while there is something to pay.
+    pub url: Option<String>,
     pub publishable_key: Option<String>,
     pub js_url: String,
     /// Why the last try failed.
@@ -46,7 +48,9 @@ impl Payments {
         let payment = self.payment(order_id).await?;
         let mut conn = self.pool().acquire().await?;
         let order = orders::load(&mut conn, &[order_id]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
-        let calls = store::list_calls(&mut conn, order_id, &[Operation::Create, Operation::Confirm]).await?;
+        let trying = [Operation::Create, Operation::Confirm, Operation::OpenSession];
+        let calls = store::list_calls(&mut conn, order_id, &trying).await?;
+        let url = payment.session().and_then(|session| session.url.clone());
 
         let is_taken = payment.intent_status.as_deref().is_some_and(state::is_taken);
         let is_settled = matches!(
@@ -77,6 +81,7 @@ impl Payments {
             is_awaiting_event,
             is_processing: calls.iter().any(|call| call.is_open()),
             client_secret: payment.client_secret.filter(|_| !is_settled),
+            url: url.filter(|_| !is_settled && !is_awaiting_event),
             publishable_key: stripe.publishable_key.clone(),
             js_url: stripe.js_url.to_string(),
             error: error.filter(|_| !is_settled && !is_awaiting_event),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -36,6 +37,15 @@ pub struct PaymentReport {
     pub on_behalf_of: bool,
     /// What the commission comes to, on what is asked for or was captured.
     pub application_fee: i64,
+    /// `cs_…`, in mode `checkout`; none until Stripe has opened it.
+    pub session: Option<String>,
+    /// In mode `checkout`: the page of Stripe's on which the customer pays, while it is open.
+    pub url: Option<String>,
+    /// `open`, `complete` or `expired`, as told last: news, on which nothing is shipped.
+    pub session_status: Option<String>,
+    /// Until when the page can be paid on.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
     /// Why the last try to pay failed, or the last call to Stripe did not do what it was to do.
     pub problem: Option<String>,
     /// Stripe's code for that.
@@ -85,8 +95,7 @@ pub async fn report(
 ) -> sqlx::Result<HashMap<Uuid, PaymentReport>> {
     let mut reports = HashMap::new();
     for payment in store::load_payments(conn, order_ids).await? {
-        let all = [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
-        let calls = store::list_calls(conn, payment.order_id, &all).await?;
+        let calls = store::list_calls(conn, payment.order_id, &Operation::CHANGING).await?;
         let open = calls.into_iter().find(|call| call.is_open()).map(OpenCall::from);
         reports.insert(payment.order_id, PaymentReport::new(payment, open));
     }
@@ -95,7 +104,12 @@ pub async fn report(
 
 impl PaymentReport {
     fn new(payment: OrderPayment, open_call: Option<OpenCall>) -> Self {
+        let session = payment.session().cloned();
         Self {
+            url: session.as_ref().and_then(|session| session.url.clone()),
+            session_status: session.as_ref().and_then(|session| session.status.clone()),
+            expires_at: session.as_ref().and_then(|session| session.expires_at),
+            session: session.map(|session| session.id),
             mode: payment.mode,
             capture: payment.capture,
             off_session: payment.off_session,

@@ -1,4 +1,4 @@
-//! What events tell of intents and refunds, kept beside what was asked: the rows that pages and people look at. Orders
+//! What events tell of intents, sessions and refunds, kept beside what was asked: the rows that pages and people look at. Orders
 //! are moved elsewhere, by the same events, in the same transaction.
 
 use sqlx::PgConnection;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::payment::RefundState;
 use super::state::Failure;
-use super::store::{self, HeardIntent, RefundOfStripe};
+use super::store::{self, HeardIntent, RefundOfStripe, SessionNews};
 use crate::orders::events::{OrderEvent, Told};
 use crate::orders::{Cause, Consequence, HoldKind, LockedOrder, Step};
 
@@ -27,6 +27,10 @@ pub async fn hear(
             let counted = match told {
                 Told::Refund { .. } => hear_refund(conn, *order, told, now).await?,
                 Told::ChargeRefunded { key } => store::find_refund_by_key(conn, *order, key).await?,
+                Told::Session(session) => {
+                    store::update_session(conn, *order, &SessionNews::of(session), now).await?;
+                    None
+                }
                 Told::Intent { .. } | Told::Invoice { .. } | Told::Charge { .. } => None,
             };
             if let Some(request) = counted {

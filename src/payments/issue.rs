@@ -14,6 +14,8 @@ use crate::stripe::params::{
 };
 use crate::stripe::{Call, CallError, Client};
 
+mod session;
+
 /// What a call is about.
 #[derive(Clone, Copy)]
 pub(super) struct About<'a> {
@@ -87,6 +89,15 @@ impl Payments {
                     ..Default::default()
                 };
                 client.cancel_payment_intent(intent()?, &how, call).await?
+            }
+            Ask::OpenSession { expires_at } => {
+                let new = session::new(about, *expires_at).ok_or(sqlx::Error::RowNotFound)?;
+                let opened = client.create_checkout_session(&new, call).await?;
+                return Ok(Outcome::Session(Box::new(opened)));
+            }
+            Ask::ExpireSession => {
+                let session = about.payment.session().ok_or(sqlx::Error::RowNotFound)?;
+                return Ok(session::expire(client, &session.id, call).await?);
             }
             Ask::Refund { request } => {
                 let new = self.new_refund(*request, intent()?).await?;

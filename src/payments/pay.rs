@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::call::GIVEN_UP_AFTER;
-use super::payment::{CallState, Operation, OrderPayment, Shown, StoredCall};
+use super::payment::{CallState, Mode, Operation, OrderPayment, Shown, StoredCall};
 use super::state::{self, PayAnswer, PayAsk, PayDecision, PayFacts};
 use super::{Payments, store, take};
 use crate::api::ApiError;
@@ -23,7 +23,8 @@ impl Payments {
     /// The payment is not taken here, or the database is out of reach. All else is an answer.
     pub(super) async fn pay(&self, order_id: Uuid, ask: &PayAsk) -> Result<PayAnswer, ApiError> {
         let payment = self.payment(order_id).await?;
-        if payment.payment_intent.is_none() && self.ensure_intent(order_id).await.is_err() {
+        let has_intent = payment.payment_intent.is_some() || payment.mode == Mode::Checkout;
+        if !has_intent && self.ensure_intent(order_id).await.is_err() {
             let mut conn = self.pool().acquire().await?;
             let order = orders::load(&mut conn, &[order_id]).await?.pop();
             let is_called_off = order.is_some_and(|order| order.payment_status == PaymentStatus::Cancelled);
@@ -58,8 +59,7 @@ impl Payments {
         let mut tx = self.pool().begin().await?;
         let order = LockedOrder::lock(&mut tx, order_id).await?.ok_or_else(take::not_ours)?;
         let payment = store::load_payment(&mut tx, order_id).await?.ok_or_else(take::not_ours)?;
-        let operations = [Operation::Create, Operation::Confirm, Operation::Capture, Operation::Cancel];
-        let mut calls = store::list_calls(&mut tx, order_id, &operations).await?;
+        let mut calls = store::list_calls(&mut tx, order_id, &Operation::CHANGING).await?;
         calls.retain(|call| call.is_open() || call.ask.operation() == Operation::Confirm);
         let facts =
             PayFacts { order: order.payment_status(), payment: &payment, calls: &calls, has_looked, now };

@@ -55,12 +55,14 @@ macro_rules! stored_as_text {
 }
 
 stored_as_text! {
-    /// Who confirms the PaymentIntent.
+    /// Who confirms the PaymentIntent, and where.
     Mode {
         /// The browser, with the client secret.
         Client = "client",
         /// `POST /pay`.
         Server = "server",
+        /// A page of Stripe's, opened by a Checkout Session.
+        Checkout = "checkout",
     }
 }
 
@@ -87,6 +89,10 @@ stored_as_text! {
         Cancel = "cancel",
         /// Gives money back.
         Refund = "refund",
+        /// Opens the Checkout Session.
+        OpenSession = "open_session",
+        /// Closes it before anybody has paid.
+        ExpireSession = "expire_session",
     }
 }
 
@@ -145,6 +151,58 @@ pub(super) struct OrderPayment {
     pub problem_code: Option<String>,
     /// What of the last failure that an event told may be shown.
     pub declined: Option<Shown>,
+    /// In mode `checkout`: its page.
+    pub checkout: Option<Checkout>,
+}
+
+impl OrderPayment {
+    /// The Checkout Session, once Stripe has opened it.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.checkout.as_ref()?.session.as_ref()
+    }
+
+    /// What makes what the customer pays through.
+    pub(super) fn making(&self, now: OffsetDateTime) -> Ask {
+        let expires_in = self.checkout.as_ref().map(|checkout| checkout.expires_in);
+        let until = |seconds: i32| now.unix_timestamp() + i64::from(seconds);
+        expires_in.map_or(Ask::Create, |seconds| Ask::OpenSession { expires_at: seconds.map(until) })
+    }
+
+    /// Whether Stripe has made what the customer pays through.
+    pub(super) fn is_ready(&self) -> bool {
+        match self.mode {
+            Mode::Checkout => self.session().is_some(),
+            Mode::Client | Mode::Server => self.payment_intent.is_some() && self.client_secret.is_some(),
+        }
+    }
+}
+
+/// How a page of Stripe's takes a payment.
+#[derive(Clone, Debug)]
+pub(super) struct Checkout {
+    pub success_url: String,
+    pub cancel_url: Option<String>,
+    /// Seconds from when it is asked for; none: Stripe's own.
+    pub expires_in: Option<i32>,
+    pub session: Option<Session>,
+}
+
+/// A Checkout Session, as Stripe told of it last.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub id: String,
+    /// The page, while it is open.
+    pub url: Option<String>,
+    /// `open`, `complete` or `expired`.
+    pub status: Option<String>,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl Session {
+    /// Whether somebody may still pay there, as far as we were told.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.status.as_deref(), Some("complete" | "expired"))
+    }
 }
 
 /// What a call asks, so that each try of it asks the same.
@@ -169,6 +227,16 @@ pub(super) enum Ask {
     Cancel { reason: Option<String> },
     /// Give back what a refund request says.
     Refund { request: Uuid },
+    /// Open the Checkout Session, which can be paid until then, Unix seconds. All else is in the order and its payment.
+    OpenSession { expires_at: Option<i64> },
+    /// Close it.
+    ExpireSession,
+}
+
+impl Operation {
+    /// Those of which one at a time changes an order's payment.
+    pub(super) const CHANGING: [Self; 6] =
+        [Self::Create, Self::Confirm, Self::Capture, Self::Cancel, Self::OpenSession, Self::ExpireSession];
 }
 
 impl Ask {
@@ -180,6 +248,8 @@ impl Ask {
             Self::Capture { .. } => Operation::Capture,
             Self::Cancel { .. } => Operation::Cancel,
             Self::Refund { .. } => Operation::Refund,
+            Self::OpenSession { .. } => Operation::OpenSession,
+            Self::ExpireSession => Operation::ExpireSession,
         }
     }
 }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::payment::{Ask, CallState, RefundState, Shown, StoredCall};
 use super::state::{self, Ended, Failure, KEY_REUSED};
-use super::store::{self, Closing, IntentNews};
+use super::store::{self, Closing, IntentNews, SessionNews};
 use super::{Payments, hear};
 use crate::orders::{Cause, HoldKind, LockedOrder, Ref, RefKind, SettleError, Step};
-use crate::stripe::{self, CallError, PaymentIntent, Refusal, UnknownCause};
+use crate::stripe::{self, CallError, CheckoutSession, PaymentIntent, Refusal, UnknownCause};
 
 /// What a try came to.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) enum Outcome {
     Intent(Box<PaymentIntent>),
     /// Stripe answered with the refund.
     Refund(Box<stripe::Refund>),
+    /// Stripe answered with the Checkout Session.
+    Session(Box<CheckoutSession>),
     /// Stripe said no.
     Refused(Box<Refusal>),
     /// Stripe surely did nothing this time.
@@ -80,6 +82,9 @@ impl Payments {
             let is_made = matches!(call.ask, Ask::Create);
             self.keep_intent(&mut tx, &order, intent, is_made, now).await?;
         }
+        if let Outcome::Session(session) = &outcome {
+            self.keep_session(&mut tx, &order, session, now).await?;
+        }
         let verdict = judge(&call.ask, &outcome);
         let is_never_done = matches!(outcome, Outcome::NeverDone(_));
         let next = if is_never_done { CallState::NotDone } else { state::after_try(&call, verdict.ended) };
@@ -128,17 +133,41 @@ impl Payments {
         if !store::update_intent(conn, order.id(), &news, now).await? {
             tracing::error!(order.id = %order.id(), intent = intent.id, "the order is paid by another PaymentIntent");
         }
-        let reference = Ref::new(RefKind::PaymentIntent, &intent.id);
+        self.refer(conn, order, Ref::new(RefKind::PaymentIntent, &intent.id), now).await
+    }
+
+    async fn refer(
+        &self,
+        conn: &mut PgConnection,
+        order: &LockedOrder,
+        reference: Ref,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
         let key = reference.to_string();
         match order.refer(conn, reference, now).await {
             Ok(true) => (self.0.neighbours.wake)(conn, vec![key], now).await,
             Ok(false) => Ok(()),
             Err(SettleError::Database(error)) => Err(error),
             Err(SettleError::LostRace) => {
-                tracing::error!(order.id = %order.id(), "the PaymentIntent stands for another order");
+                tracing::error!(order.id = %order.id(), object = key, "it stands for another order");
                 Ok(())
             }
         }
+    }
+
+    /// Keeps how the session is, and that it stands for the order: events of it that came before may wait for that.
+    async fn keep_session(
+        &self,
+        conn: &mut PgConnection,
+        order: &LockedOrder,
+        session: &CheckoutSession,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<()> {
+        if !store::update_session(conn, order.id(), &SessionNews::of(session), now).await? {
+            tracing::error!(order.id = %order.id(), session = session.id, "the order is paid by another session");
+            return Ok(());
+        }
+        self.refer(conn, order, Ref::new(RefKind::CheckoutSession, &session.id), now).await
     }
 
     /// What follows for the order and the refund.
@@ -235,6 +264,7 @@ fn judge(ask: &Ask, outcome: &Outcome) -> Verdict {
     match outcome {
         Outcome::Intent(intent) => judge_intent(ask, intent),
         Outcome::Refund(_) => Verdict::done(),
+        Outcome::Session(session) => judge_session(ask, session),
         Outcome::Refused(refusal) => judge_refusal(ask, refusal),
         Outcome::NotDone(why) | Outcome::NeverDone(why) => {
             Verdict { ended: Ended::NotDone, reason: Some(why.clone()), code: None, shown: None }
@@ -245,6 +275,19 @@ fn judge(ask: &Ask, outcome: &Outcome) -> Verdict {
             code: code.map(str::to_owned),
             shown: None,
         },
+    }
+}
+
+/// A session that was to be closed can have been paid on meanwhile.
+fn judge_session(ask: &Ask, session: &CheckoutSession) -> Verdict {
+    match (ask, session.status.as_deref()) {
+        (Ask::ExpireSession, Some("complete")) => Verdict {
+            ended: Ended::Refused,
+            reason: Some("the customer has completed the page meanwhile".to_owned()),
+            code: Some("session_complete".to_owned()),
+            shown: None,
+        },
+        _ => Verdict::done(),
     }
 }
 
@@ -279,7 +322,7 @@ fn judge_refusal(ask: &Ask, refusal: &Refusal) -> Verdict {
             refusal.payment_intent.as_ref().is_some_and(|intent| is_captured(intent, *amount))
         }
         Ask::Cancel { .. } => status == Some("canceled"),
-        Ask::Refund { .. } => false,
+        Ask::Refund { .. } | Ask::OpenSession { .. } | Ask::ExpireSession => false,
     };
     // A step that failed leaves nothing to confirm: the intent says what went wrong.
     if let (Ask::ConfirmAgain, false, Some(intent)) = (ask, refusal.is_card_error(), &refusal.payment_intent)

@@ -16,7 +16,7 @@ const MOST_MONEY: i64 = 999_999_999_999;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
-    /// `client`: the browser confirms. `server`: `POST /pay` does.
+    /// `client`: the browser confirms. `server`: `POST /pay` does. `checkout`: a page of Stripe's takes the payment.
     pub mode: Mode,
     /// When the money moves.
     #[serde(default = "automatic")]
@@ -44,6 +44,20 @@ pub struct PaymentRequest {
     #[serde(default)]
     #[schema(max_length = 22)]
     pub statement_descriptor_suffix: Option<String>,
+    /// With `checkout`: where Stripe's page leads after the payment; `{CHECKOUT_SESSION_ID}` in it becomes the session's
+    /// id. That somebody comes there proves no payment.
+    #[serde(default)]
+    #[schema(pattern = "^https?://", max_length = 2000, example = "https://shop.example/thanks")]
+    pub success_url: Option<String>,
+    /// With `checkout`: where Stripe's page leads whoever does not want to pay.
+    #[serde(default)]
+    #[schema(pattern = "^https?://", max_length = 2000)]
+    pub cancel_url: Option<String>,
+    /// With `checkout`: for how many seconds the page can be paid on; 24 hours if absent. Stripe takes from 30 minutes to
+    /// 24 hours; a minute at each end is left for clocks that differ.
+    #[serde(default)]
+    #[schema(minimum = 1860, maximum = 86340)]
+    pub expires_in: Option<i32>,
 }
 
 /// The field `destination` of `POST /v1/orders`.
@@ -108,9 +122,10 @@ impl PaymentRequest {
         if self.payment_method.as_deref().is_some_and(|id| !is_payment_method(id)) {
             add("payment_method", "give an id of Stripe's that begins with pm_, card_ or src_");
         }
-        if self.off_session && self.mode == Mode::Client {
+        if self.off_session && self.mode != Mode::Server {
             add("off_session", "give mode server: no browser is there to confirm");
         }
+        self.checkout_faults(&mut add);
         if self.off_session && self.customer.is_none() {
             add("customer", "give the customer whose saved payment method is to be charged");
         }
@@ -130,6 +145,45 @@ impl PaymentRequest {
         }
         faults
     }
+}
+
+impl PaymentRequest {
+    fn checkout_faults(&self, add: &mut impl FnMut(&str, &str)) {
+        let urls = [("success_url", self.success_url.as_deref()), ("cancel_url", self.cancel_url.as_deref())];
+        if self.mode != Mode::Checkout {
+            let given = urls.into_iter().filter(|(_, url)| url.is_some()).map(|(name, _)| name);
+            for name in given.chain(self.expires_in.map(|_| "expires_in")) {
+                add(name, "goes with mode checkout only");
+            }
+            return;
+        }
+        if self.success_url.is_none() {
+            add("success_url", "give the address to which Stripe's page leads after the payment");
+        }
+        for (name, url) in urls {
+            if url.is_some_and(|url| !is_way_back(url)) {
+                add(name, "give an address of at most 2000 characters that begins with https:// or http://");
+            }
+        }
+        if self.expires_in.is_some_and(|seconds| !EXPIRES_IN.contains(&seconds)) {
+            add(
+                "expires_in",
+                "give seconds from 1860 to 86340: half an hour to a day, less a minute at each end",
+            );
+        }
+    }
+}
+
+/// What Stripe takes, 30 minutes to 24 hours, with a minute at each end for clocks that differ.
+const EXPIRES_IN: std::ops::RangeInclusive<i32> = 1860..=86_340;
+
+/// Whether a browser can be sent there. What stands in braces is filled in by Stripe.
+fn is_way_back(url: &str) -> bool {
+    let plain = url.replace("{CHECKOUT_SESSION_ID}", "cs");
+    let parsed = reqwest::Url::parse(&plain).ok().filter(|url| url.has_host());
+    url.len() <= 2000
+        && !url.contains(|c: char| c.is_control() || c.is_whitespace())
+        && parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 impl DestinationRequest {

@@ -4,13 +4,13 @@
 use futures_util::StreamExt;
 use time::Duration;
 
-use super::payment::{Ask, StoredCall};
+use super::payment::{Ask, OrderPayment, StoredCall};
 use super::record::{Outcome, is_captured};
 use super::state::{KEY_REUSED, KEYS_LAST};
 use super::{Payments, store};
 use crate::orders::events::{ORDER_ID, REFUND_REQUEST};
-use crate::stripe::params::{CreatedAfter, ListPaymentIntents, ListRefunds};
-use crate::stripe::{CallError, Client, PaymentIntent};
+use crate::stripe::params::{CreatedAfter, ListCheckoutSessions, ListPaymentIntents, ListRefunds};
+use crate::stripe::{CallError, CheckoutSession, Client, PaymentIntent};
 
 /// Calls of one step.
 const AT_ONCE: i64 = 10;
@@ -58,15 +58,23 @@ impl Resumer {
 }
 
 /// Looks what became of a call whose key is too old. Looking changes nothing, so nothing is known by a look that failed.
-pub(super) async fn look(client: &Client, call: &StoredCall, intent: Option<&str>) -> Outcome {
-    find(client, call, intent).await.unwrap_or_else(|error| Outcome::Unknown {
-        why: format!("its key is too old to ask again, and looking for it failed: {error}"),
-        code: Some(KEY_REUSED),
+pub(super) async fn look(client: &Client, call: &StoredCall, payment: &OrderPayment) -> Outcome {
+    let session = payment.session().map(|session| session.id.as_str());
+    find(client, call, payment.payment_intent.as_deref(), session).await.unwrap_or_else(|error| {
+        Outcome::Unknown {
+            why: format!("its key is too old to ask again, and looking for it failed: {error}"),
+            code: Some(KEY_REUSED),
+        }
     })
 }
 
 /// Looks at the object that a call was to make or change.
-async fn find(client: &Client, call: &StoredCall, intent: Option<&str>) -> Result<Outcome, CallError> {
+async fn find(
+    client: &Client,
+    call: &StoredCall,
+    intent: Option<&str>,
+    session: Option<&str>,
+) -> Result<Outcome, CallError> {
     if let Ask::Create = call.ask {
         let found = match intent {
             Some(id) => Some(client.retrieve_payment_intent(id, None).await?),
@@ -74,6 +82,20 @@ async fn find(client: &Client, call: &StoredCall, intent: Option<&str>) -> Resul
         };
         let never = || Outcome::NeverDone("Stripe made no PaymentIntent for this order".to_owned());
         return Ok(found.map_or_else(never, |intent| Outcome::Intent(Box::new(intent))));
+    }
+    if let Ask::OpenSession { .. } = call.ask {
+        let found = match session {
+            Some(id) => Some(client.retrieve_checkout_session(id, None).await?),
+            None => find_session(client, call).await?,
+        };
+        let never = || Outcome::NeverDone("Stripe opened no Checkout Session for this order".to_owned());
+        return Ok(found.map_or_else(never, |session| Outcome::Session(Box::new(session))));
+    }
+    if let (Ask::ExpireSession, Some(id)) = (&call.ask, session) {
+        let session = client.retrieve_checkout_session(id, None).await?;
+        let never = || Outcome::NeverDone("Stripe did not close the Checkout Session: it is open".to_owned());
+        let is_open = session.status.as_deref() == Some("open");
+        return Ok(if is_open { never() } else { Outcome::Session(Box::new(session)) });
     }
     let Some(id) = intent else {
         return Ok(Outcome::NeverDone("the order has no PaymentIntent".to_owned()));
@@ -104,14 +126,30 @@ async fn find(client: &Client, call: &StoredCall, intent: Option<&str>) -> Resul
     Ok(if is_done { Outcome::Intent(Box::new(intent)) } else { never() })
 }
 
-async fn find_intent(client: &Client, call: &StoredCall) -> Result<Option<PaymentIntent>, CallError> {
-    // All that were made while it was tried, for one that is not found is made anew. Stripe's clock may be a little off
-    // ours.
-    let created = CreatedAfter {
+/// All that were made while a call was tried, for what is not found is made anew. Stripe's clock may be a little off
+/// ours.
+fn made_by(call: &StoredCall) -> CreatedAfter {
+    CreatedAfter {
         gte: Some((call.opened_at - AROUND).unix_timestamp()),
         lt: Some((call.opened_at + KEYS_LAST + AROUND).unix_timestamp()),
-    };
-    let filter = ListPaymentIntents { created: Some(created), ..Default::default() };
+    }
+}
+
+async fn find_session(client: &Client, call: &StoredCall) -> Result<Option<CheckoutSession>, CallError> {
+    let filter = ListCheckoutSessions { created: Some(made_by(call)), ..Default::default() };
+    let mut sessions = client.list_checkout_sessions(filter, None);
+    let order = call.order_id.to_string();
+    while let Some(session) = sessions.next().await {
+        let session = session?;
+        if session.metadata.get(ORDER_ID) == Some(&order) {
+            return Ok(Some(session));
+        }
+    }
+    Ok(None)
+}
+
+async fn find_intent(client: &Client, call: &StoredCall) -> Result<Option<PaymentIntent>, CallError> {
+    let filter = ListPaymentIntents { created: Some(made_by(call)), ..Default::default() };
     let mut intents = client.list_payment_intents(filter, None);
     let order = call.order_id.to_string();
     while let Some(intent) = intents.next().await {

@@ -103,8 +103,10 @@ pub(super) fn on_pay(facts: &PayFacts<'_>, ask: &PayAsk) -> PayDecision {
         PaymentStatus::Cancelled => return called_off(),
         _ => {}
     }
-    if payment.mode == Mode::Client {
-        return error("wrong_mode", "This payment is confirmed in the browser.");
+    match payment.mode {
+        Mode::Server => {}
+        Mode::Client => return error("wrong_mode", "This payment is confirmed in the browser."),
+        Mode::Checkout => return error("wrong_mode", "This payment is made on Stripe's page."),
     }
     match payment.intent_status.as_deref() {
         Some("succeeded") => return PayDecision::Answer(PayAnswer::Success),
@@ -253,9 +255,9 @@ pub(super) fn after_try(call: &StoredCall, ended: Ended) -> CallState {
     }
 }
 
-/// Whether the caller was told that this will be done: an order waits for its PaymentIntent, a refund for its money.
+/// Whether the caller was told that this will be done: an order waits for its PaymentIntent or its session, a refund for its money.
 fn is_promised(ask: &Ask) -> bool {
-    matches!(ask, Ask::Create | Ask::Refund { .. })
+    matches!(ask, Ask::Create | Ask::OpenSession { .. } | Ask::Refund { .. })
 }
 
 /// How it is found out what became of a call.

@@ -3,6 +3,7 @@
 mod calls;
 mod heard;
 mod refunds;
+mod sessions;
 
 use std::str::FromStr;
 
@@ -21,7 +22,9 @@ pub(super) use refunds::{
     find_refund_by_key, insert_refund, insert_refund_of_stripe, list_refunds, load_refund, mark_refund,
 };
 
-use super::payment::{OrderPayment, Shown};
+pub(super) use sessions::{SessionNews, update_session};
+
+use super::payment::{Checkout, OrderPayment, Session, Shown};
 use crate::money::Commission;
 
 /// Writes how an order is to be paid.
@@ -35,9 +38,9 @@ pub(super) async fn insert_payment(
         insert into order_payments (
           order_id, mode, capture, off_session, save_for_later, payment_method, receipt_email, statement_suffix,
           stripe_customer, destination, commission_fixed, commission_basis_points, on_behalf_of, application_fee,
-          created_at, updated_at
+          created_at, updated_at, success_url, cancel_url, expires_in
         )
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18)
         ",
         payment.order_id,
         payment.mode.as_str(),
@@ -54,6 +57,9 @@ pub(super) async fn insert_payment(
         payment.on_behalf_of,
         payment.application_fee,
         now,
+        payment.checkout.as_ref().map(|checkout| checkout.success_url.as_str()),
+        payment.checkout.as_ref().and_then(|checkout| checkout.cancel_url.as_deref()),
+        payment.checkout.as_ref().and_then(|checkout| checkout.expires_in),
     )
     .execute(conn)
     .await?;
@@ -70,7 +76,8 @@ pub(super) async fn load_payments(
         select
           order_id, mode, capture, off_session, save_for_later, payment_method, receipt_email, statement_suffix,
           stripe_customer, destination, commission_fixed, commission_basis_points, on_behalf_of, application_fee,
-          payment_intent, client_secret, intent_status, problem, problem_code, declined as "declined: Json<Shown>"
+          payment_intent, client_secret, intent_status, problem, problem_code, declined as "declined: Json<Shown>",
+          success_url, cancel_url, expires_in, session, session_url, session_status, session_expires_at
         from order_payments
         where order_id = any($1)
         "#,
@@ -103,6 +110,17 @@ pub(super) async fn load_payments(
                 problem: row.problem,
                 problem_code: row.problem_code,
                 declined: row.declined.map(|Json(shown)| shown),
+                checkout: row.success_url.map(|success_url| Checkout {
+                    success_url,
+                    cancel_url: row.cancel_url,
+                    expires_in: row.expires_in,
+                    session: row.session.map(|id| Session {
+                        id,
+                        url: row.session_url,
+                        status: row.session_status,
+                        expires_at: row.session_expires_at,
+                    }),
+                }),
             })
         })
         .collect()

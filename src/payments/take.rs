@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::call::GIVEN_UP_AFTER;
 use super::describe::{NewPayment, report};
-use super::payment::{Ask, CallState, Operation, OrderPayment, StoredCall};
+use super::payment::{CallState, Checkout, Operation, OrderPayment, StoredCall};
 use super::{Payments, checkout_token, request, store};
 use crate::api::{ApiError, FieldError};
 use crate::orders::{LockedOrder, NewOrder, PaymentStatus, TakePayment};
@@ -76,6 +76,12 @@ impl Payments {
             problem: None,
             problem_code: None,
             declined: None,
+            checkout: asked.success_url.map(|success_url| Checkout {
+                success_url,
+                cancel_url: asked.cancel_url,
+                expires_in: asked.expires_in,
+                session: None,
+            }),
         };
         if let Some(destination) = destination {
             let account = &destination.account;
@@ -92,7 +98,7 @@ impl Payments {
             payment.destination = Some(deal.account);
         }
         store::insert_payment(conn, &payment, now).await?;
-        store::insert_call(conn, order.id, &Ask::Create, now + GIVEN_UP_AFTER, now).await?;
+        store::insert_call(conn, order.id, &payment.making(now), now + GIVEN_UP_AFTER, now).await?;
         Ok(())
     }
 
@@ -116,32 +122,34 @@ impl Payments {
         Some(format!("{base}/checkout/{order_id}?token={token}"))
     }
 
-    /// The payment of an order with its intent: made now, if it was not.
+    /// The payment of an order with its intent or its session: made now, if it was not.
     pub(super) async fn ensure_intent(&self, order_id: Uuid) -> Result<OrderPayment, ApiError> {
         let payment = self.payment(order_id).await?;
-        if payment.payment_intent.is_some() && payment.client_secret.is_some() {
+        if payment.is_ready() {
             return Ok(payment);
         }
-        let call = self.create_call(order_id).await?;
+        let call = self.create_call(&payment).await?;
         let call = if call.is_open() { self.run(call.id).await? } else { call };
         let payment = self.payment(order_id).await?;
-        if payment.payment_intent.is_some() && call.state == CallState::Done {
+        let is_there = payment.payment_intent.is_some() || payment.session().is_some();
+        if is_there && call.state == CallState::Done {
             return Ok(payment);
         }
         Err(not_made(order_id, &call))
     }
 
-    /// The call that makes the intent: the open one, or after a refusal a new one.
-    async fn create_call(&self, order_id: Uuid) -> Result<StoredCall, ApiError> {
-        let now = self.now();
+    /// The call that makes the intent or opens the session: the open one, or after a refusal a new one.
+    async fn create_call(&self, payment: &OrderPayment) -> Result<StoredCall, ApiError> {
+        let (order_id, now) = (payment.order_id, self.now());
         let mut tx = self.pool().begin().await?;
         let order = LockedOrder::lock(&mut tx, order_id).await?.ok_or_else(not_ours)?;
-        let last = store::list_calls(&mut tx, order_id, &[Operation::Create]).await?.into_iter().next();
+        let last = store::list_calls(&mut tx, order_id, &[Operation::Create, Operation::OpenSession]).await?;
+        let last = last.into_iter().next();
         let call = match last {
             Some(call) if matches!(call.state, CallState::Open | CallState::Done) => call,
             _ if order.payment_status() == PaymentStatus::Cancelled => return Err(called_off()),
             _ if order.amount_paid() > 0 => return Err(paid_already()),
-            _ => store::insert_call(&mut tx, order_id, &Ask::Create, now + GIVEN_UP_AFTER, now)
+            _ => store::insert_call(&mut tx, order_id, &payment.making(now), now + GIVEN_UP_AFTER, now)
                 .await?
                 .ok_or_else(in_progress)?,
         };

@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::health;
 use crate::api::ErrorBody;
-use crate::{connect, fulfilment, orders, payments, webhooks};
+use crate::{catalogue, connect, fulfilment, invoices, orders, payments, quotes, subscriptions, webhooks};
 
 /// The description of the service itself; the features' own are merged into it.
 #[derive(OpenApi)]
@@ -20,7 +20,10 @@ use crate::{connect, fulfilment, orders, payments, webhooks};
     tags(
         (name = "orders", description = "For the merchant's back end."),
         (name = "payments", description = "Capturing, calling off and refunding, for the merchant's back end."),
+        (name = "invoices", description = "What customers are asked to pay, for the merchant's back end."),
+        (name = "subscriptions", description = "What customers pay again and again, for the merchant's back end."),
         (name = "fulfilment", description = "What is sent, for the merchant's back end; and the call-backs of those who send it."),
+        (name = "billing", description = "Customers, products, prices and quotes, for the merchant's back end."),
         (name = "connect", description = "Connected accounts, for the platform's back end."),
         (name = "browsers", description = "Where browsers come by: those of customers with a checkout token, those of accounts' owners with an address."),
         (name = "webhooks", description = "For Stripe."),
@@ -54,6 +57,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
         orders::routes::Described::openapi(),
         payments::routes::Described::openapi(),
         connect::routes::Described::openapi(),
+        invoices::routes::Described::openapi(),
+        subscriptions::routes::Described::openapi(),
+        catalogue::routes::Described::openapi(),
+        quotes::routes::Described::openapi(),
         fulfilment::routes::Described::openapi(),
         webhooks::Described::openapi(),
         health::Described::openapi(),

@@ -11,13 +11,14 @@ use super::error::CallError;
 use super::form;
 use super::pages::{self, Listing, Way};
 use super::params::{
-    CancelPaymentIntent, CapturePaymentIntent, ConfirmPaymentIntent, ListEvents, ListPaymentIntents,
-    ListPaymentMethods, ListRefunds, NewAccount, NewAccountLink, NewCustomer, NewPaymentIntent, NewRefund,
+    CancelPaymentIntent, CancelSubscription, CapturePaymentIntent, ConfirmPaymentIntent,
+    ExpireCheckoutSession, ListCheckoutSessions, ListEvents, ListPaymentIntents, ListPaymentMethods,
+    ListRefunds, NewAccount, NewAccountLink, NewCheckoutSession, NewCustomer, NewPaymentIntent, NewRefund,
     UpdatePaymentIntent,
 };
 use super::resources::{
-    Account, AccountLink, BalanceTransaction, Charge, Customer, OAuthGrant, PaymentIntent, PaymentMethod,
-    Refund,
+    Account, AccountLink, BalanceTransaction, Charge, CheckoutSession, Customer, OAuthGrant, PaymentIntent,
+    PaymentMethod, Refund, Subscription,
 };
 
 type Called<T> = Result<T, CallError>;
@@ -106,6 +107,51 @@ impl Client {
     }
 }
 
+/// Checkout Sessions.
+impl Client {
+    /// Opens a page on which one purchase is paid.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn create_checkout_session(
+        &self,
+        new: &NewCheckoutSession,
+        call: Call<'_>,
+    ) -> Called<CheckoutSession> {
+        self.post("/v1/checkout/sessions", None, new, call, "checkout.session").await
+    }
+
+    /// Closes a page on which nobody has paid.
+    ///
+    /// # Errors
+    /// See [`CallError`]. One that is complete or expired is refused.
+    pub async fn expire_checkout_session(&self, id: &str, call: Call<'_>) -> Called<CheckoutSession> {
+        let how = ExpireCheckoutSession::default();
+        self.post("/v1/checkout/sessions/{}/expire", Some(id), &how, call, "checkout.session").await
+    }
+
+    /// Looks at a session.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn retrieve_checkout_session(
+        &self,
+        id: &str,
+        account: Option<&str>,
+    ) -> Called<CheckoutSession> {
+        self.get("/v1/checkout/sessions/{}", id, account, "checkout.session").await
+    }
+
+    /// Sessions, newest first: to find those whose making has an unknown outcome.
+    pub fn list_checkout_sessions<'a>(
+        &'a self,
+        filter: ListCheckoutSessions,
+        account: Option<&'a str>,
+    ) -> Listing<'a, CheckoutSession> {
+        pages::list(self, "/v1/checkout/sessions", filter, Way::Back, account)
+    }
+}
+
 /// Refunds, charges and customers.
 impl Client {
     /// Gives money back.
@@ -187,7 +233,7 @@ impl Client {
     }
 }
 
-/// An object of whatever kind, with an id.
+/// An object of whatever kind, with an id, or a page of a list.
 #[derive(Deserialize)]
 #[serde(try_from = "Value")]
 struct Object(Value);
@@ -197,7 +243,8 @@ impl TryFrom<Value> for Object {
 
     fn try_from(object: Value) -> Result<Self, &'static str> {
         let is_one = object["id"].is_string() && object["object"].is_string();
-        if is_one { Ok(Self(object)) } else { Err("no object with an id") }
+        let is_list = object["object"] == "list" && object["data"].is_array();
+        if is_one || is_list { Ok(Self(object)) } else { Err("no object with an id and no list") }
     }
 }
 
@@ -229,6 +276,39 @@ impl Client {
             object: None,
         };
         self.send::<Object>(&request).await.map(|object| object.0)
+    }
+
+    /// Looks at a subscription.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn retrieve_subscription(&self, id: &str, account: Option<&str>) -> Called<Subscription> {
+        self.get("/v1/subscriptions/{}", id, account, "subscription").await
+    }
+
+    /// Ends a subscription at once. Stripe takes no idempotency key for it: of one that is over it says that there is no
+    /// such subscription.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn cancel_subscription(
+        &self,
+        id: &str,
+        how: &CancelSubscription,
+        account: Option<&str>,
+    ) -> Called<Subscription> {
+        let request = Request {
+            method: Method::DELETE,
+            base: Base::Api,
+            path: "/v1/subscriptions/{}",
+            id: Some(id),
+            form: form::encode(how).map_err(|error| unsendable(error.to_string()))?,
+            account,
+            idempotency_key: None,
+            is_repeatable: true,
+            object: Some("subscription"),
+        };
+        self.send(&request).await
     }
 
     /// The objects of a list, newest first.

@@ -20,10 +20,13 @@ use crate::config::{Secret, StripeConfig};
 use crate::http_client;
 
 mod answer;
+mod file;
 mod retry;
 
 use answer::{Answer, Lost};
 use retry::Meaning;
+
+pub use file::{Chunks, FileStream};
 
 /// The version of the API that every call names; answers come in its shape.
 pub const API_VERSION: &str = "2026-08-26.dahlia";
@@ -92,6 +95,7 @@ struct Inner {
     authorization: HeaderValue,
     api_base: Url,
     connect_base: Url,
+    files_base: Url,
     connect_client_id: Option<String>,
     limiter: RateLimiter,
     patience: Patience,
@@ -120,6 +124,7 @@ pub(super) struct Request<'a> {
 pub(super) enum Base {
     Api,
     Connect,
+    Files,
 }
 
 impl Client {
@@ -148,6 +153,7 @@ impl Client {
             authorization: bearer(&config.secret_key)?,
             api_base: config.api_base.clone(),
             connect_base: config.connect_base.clone(),
+            files_base: config.files_base.clone(),
             connect_client_id: config.connect_client_id.clone(),
             limiter: limiter(config.calls_per_second),
             patience,
@@ -165,10 +171,9 @@ impl Client {
         let mut unknown: Option<Unknown> = None;
         let mut attempt = 1;
         loop {
-            let Ok(()) = tokio::time::timeout(patience.longest_queue, self.0.limiter.acquire_one()).await
-            else {
+            if !self.is_let_through().await {
                 return Err(unknown.map_or_else(|| our_limit(attempt - 1), CallError::Unknown));
-            };
+            }
             let Some(attempted) = prepared.try_clone() else {
                 return Err(unsendable("the request cannot be sent twice".to_owned()));
             };
@@ -203,22 +208,28 @@ impl Client {
         }
     }
 
+    /// Waits for our own limit of calls; false where that takes too long.
+    async fn is_let_through(&self) -> bool {
+        tokio::time::timeout(self.0.patience.longest_queue, self.0.limiter.acquire_one()).await.is_ok()
+    }
+
     fn prepare(&self, request: &Request<'_>) -> Result<RequestBuilder, CallError> {
         let inner = &*self.0;
         let base = match request.base {
             Base::Api => &inner.api_base,
             Base::Connect => &inner.connect_base,
+            Base::Files => &inner.files_base,
         };
         let mut url = address(base, request.path, request.id)?;
-        let is_get = request.method == Method::GET;
-        if is_get && !request.form.is_empty() {
+        let in_query = request.method == Method::GET || request.method == Method::DELETE;
+        if in_query && !request.form.is_empty() {
             url.set_query(Some(&request.form));
         }
         let mut prepared = inner
             .http
             .request(request.method.clone(), url)
             .header(header::AUTHORIZATION, inner.authorization.clone())
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, if request.base == Base::Files { "*/*" } else { "application/json" })
             .header("stripe-version", API_VERSION);
         if let Some(key) = request.idempotency_key {
             if key.is_empty() || key.len() > LONGEST_KEY {
@@ -232,7 +243,7 @@ impl Client {
             prepared =
                 prepared.header(HeaderName::from_static("stripe-account"), header_value("account", account)?);
         }
-        if !is_get {
+        if !in_query {
             prepared = prepared
                 .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .body(request.form.clone());

@@ -13,14 +13,16 @@ mod pages;
 pub mod params;
 mod resources;
 
-pub use client::{API_VERSION, Call, CannotCall, Client, Patience};
+pub use client::{API_VERSION, Call, CannotCall, Chunks, Client, FileStream, Patience};
 pub use error::{CallError, NotDone, NotDoneCause, Refusal, Unknown, UnknownCause};
 pub use event::{Envelope, Event, Malformed};
 pub use id::Id;
 pub use pages::Listing;
 pub use resources::{
-    Account, AccountLink, Address, BalanceTransaction, Card, Charge, ClientSecret, Customer, Dispute,
-    EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, LinePrice, Metadata, NextAction, OAuthGrant,
-    PaymentError, PaymentIntent, PaymentMethod, Period, RedirectToUrl, Refund, Requirements, Review,
-    ShippingDetails, TransferData,
+    Account, AccountLink, Address, BalanceTransaction, Card, Charge, CheckoutSession, ClientSecret, Customer,
+    CustomerDetails, Dispute, EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, LinePrice, Metadata,
+    NextAction, OAuthGrant, PauseCollection, PaymentError, PaymentIntent, PaymentMethod, Period, Price,
+    Product, Quote, QuoteLine, QuoteRecurring, Recurring, RedirectToUrl, Refund, Requirements, Review,
+    SessionLine, ShippingDetails, Subscription, SubscriptionItem, SubscriptionPrice, SubscriptionRecurring,
+    SubscriptionSchedule, TransferData,
 };

@@ -5,9 +5,11 @@
 
 mod wake;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +17,11 @@ use crate::connect::Platform;
 use crate::db;
 use crate::fulfilment::FulfilmentWorker;
 use crate::inbox::Applier;
+use crate::invoices::Invoices;
+use crate::lookups::Lookups;
 use crate::outbox::Outbox;
 use crate::payments::Resumer;
+use crate::subscriptions::Subscriptions;
 
 pub use wake::Wake;
 
@@ -31,35 +36,47 @@ pub struct Workers {
     stop: CancellationToken,
 }
 
+/// The workers that call Stripe.
+pub struct AtStripe {
+    /// Finds out what became of calls that take and return money.
+    pub payments: Resumer,
+    /// Finds out what became of all other calls that change something.
+    pub outbox: Outbox,
+    /// Asks for what events do not say.
+    pub lookups: Lookups,
+    /// Looks at invoices.
+    pub invoices: Invoices,
+    /// Looks at subscriptions.
+    pub subscriptions: Subscriptions,
+    /// Looks at connected accounts.
+    pub accounts: Platform,
+}
+
 impl Workers {
-    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called those that find out what became
-    /// of calls, and the one that looks at connected accounts.
+    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called those that call it.
     pub fn start(
         pool: &PgPool,
         applier: Applier,
         fulfilment: FulfilmentWorker,
-        resumer: Option<Resumer>,
-        outbox: Option<Outbox>,
-        accounts: Option<Platform>,
+        at_stripe: Option<AtStripe>,
     ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let wake = Wake::start(pool.clone(), &[db::EVENTS_CHANNEL, db::FULFILMENTS_CHANNEL], &tasks, &stop);
         let woken = wake.on(db::EVENTS_CHANNEL);
         tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
         tasks.spawn(fulfilment.run(wake.on(db::FULFILMENTS_CHANNEL), stop.clone()));
-        if let Some(worker) = resumer {
-            // Nothing wakes it: its work is due by time.
-            let woken = std::sync::Arc::default();
-            tasks.spawn(run("payments", stop.clone(), woken, async move || worker.run_once().await));
-        }
-        if let Some(outbox) = outbox {
-            let woken = std::sync::Arc::default();
-            tasks.spawn(run("outbox", stop.clone(), woken, async move || outbox.run_once().await));
-        }
-        if let Some(platform) = accounts {
-            // Events make accounts due; what nobody announced is found by polling.
-            let woken = wake.on(db::EVENTS_CHANNEL);
-            tasks.spawn(run("accounts", stop.clone(), woken, async move || platform.run_once().await));
+        if let Some(AtStripe { payments, outbox, lookups, invoices, subscriptions, accounts }) = at_stripe {
+            // Nothing wakes these: their work is due by time.
+            let woken = Arc::default;
+            tasks.spawn(run("payments", stop.clone(), woken(), async move || payments.run_once().await));
+            tasks.spawn(run("outbox", stop.clone(), woken(), async move || outbox.run_once().await));
+            // Events bring the work of these, or make it due; what nobody announced is found by polling.
+            let woken = || wake.on(db::EVENTS_CHANNEL);
+            tasks.spawn(run("lookups", stop.clone(), woken(), async move || lookups.run_once().await));
+            tasks.spawn(run("invoices", stop.clone(), woken(), async move || invoices.run_once().await));
+            let look = async move || subscriptions.run_once().await;
+            tasks.spawn(run("subscriptions", stop.clone(), woken(), look));
+            tasks.spawn(run("accounts", stop.clone(), woken(), async move || accounts.run_once().await));
         }
         Self { tasks, stop }
     }
@@ -75,7 +92,7 @@ impl Workers {
 async fn run(
     name: &'static str,
     stop: CancellationToken,
-    woken: std::sync::Arc<tokio::sync::Notify>,
+    woken: Arc<Notify>,
     step: impl AsyncFn() -> sqlx::Result<usize>,
 ) {
     while !stop.is_cancelled() {

@@ -133,6 +133,28 @@ try {
   await says(page, "Paid.");
   assert.equal(asked.length, 1);
 
+  // A page of Stripe's takes the payment: this one leads there and sees how it went.
+  placed = await stack.place({ payment: { mode: "checkout", success_url: `${stack.base}/healthz`, cancel_url: `${stack.base}/healthz` } });
+  page = await visitor.visit(url(placed));
+  const there = page.locator("#go", { hasText: "on Stripe's page" });
+  await there.waitFor();
+  await shoot(page, shots, "leads-to-stripe");
+  const stripes = await visitor.visit(await there.getAttribute("href"));
+  await shoot(stripes, shots, "stripes-page");
+  const write = async (fields) => {
+    for (const [name, text] of Object.entries(fields)) await stripes.locator(`[name=${name}]`).fill(text);
+    await stripes.locator("#pay").click();
+  };
+  const by = (card_number) => ({ email: "ada@example.com", card_number, card_expiry: "12/34", card_cvc: "123" });
+  await write(by("4000000000009995"));
+  await stripes.locator("#error", { hasText: "insufficient funds" }).waitFor();
+  await stack.until(placed.id, "payment_failed");
+  await write(by("4000002760003184"));
+  await stripes.locator("#succeeded").click();
+  await stripes.waitForURL(`${stack.base}/healthz`);
+  await says(page, "Paid.");
+  assert.equal(await page.locator("#elsewhere").isVisible(), false);
+
   // What the shop does meanwhile shows.
   await stack.api("POST", `/v1/orders/${placed.id}/refunds`, { reason: "requested_by_customer" });
   await says(page, "was refunded");

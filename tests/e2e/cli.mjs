@@ -88,6 +88,27 @@ try {
   assert.deepEqual(state("payment_intent.payment_failed"), ["payment_failed", "payment_failed", "0", "0"]);
   assert.deepEqual(state("charge.refunded"), ["refunded", "refunded", "100", "100"]);
 
+  // Purchases that no order was placed for: an order comes up by itself, paid once, with what was bought.
+  const adopted = async (event, amount) => {
+    await programs.runAside(stripe, ["trigger", event, ...at]);
+    await until(`${event} ends in one order of ${amount}`, async () => {
+      const found = psql(data, `select number, payment_status from orders where number not like 'e2e-%' and amount_total = ${amount}`);
+      return [found.length === 1 && found[0][1] === "paid", found];
+    }, 60);
+    console.log(`  ${event}: an order of its own, paid`);
+  };
+  await adopted("checkout.session.completed", 3000);
+
+  // Told, and taken without a fault.
+  for (const event of ["quote.accepted", "customer.subscription.updated"]) {
+    await programs.runAside(stripe, ["trigger", event, ...at]);
+    await until(`${event} is applied`, async () => {
+      const found = psql(data, `select state from stripe_events where type = '${event}'`);
+      return [found.length > 0 && found.every(([state]) => ["applied", "set_aside"].includes(state)), found];
+    }, 60);
+    console.log(`  ${event}: taken`);
+  }
+
   // Sent again by the CLI, each of the three is known already: it is taken, and changes nothing.
   for (const [nth, type] of ["payment_intent.succeeded", "payment_intent.payment_failed", "charge.refunded"].entries()) {
     const [[event]] = psql(data, `select id from stripe_events join stripe_event_payloads on event_id = id
@@ -119,7 +140,7 @@ try {
 
   const codes = await programs.stop();
   assert.deepEqual(codes.slice(1), [0, 0], "Packline and the local Stripe end cleanly");
-  console.log(`the Stripe CLI triggered ${triggers.length} events, forwarded them, and the orders are where they belong`);
+  console.log(`the Stripe CLI triggered ${triggers.length + 3} events, forwarded them, and the orders are where they belong`);
 } catch (error) {
   console.error(programs.said());
   throw error;

@@ -210,6 +210,17 @@ try {
   await page.locator("#status", { hasText: "Paid." }).waitFor();
   assert.deepEqual(visitor.complaints, []);
 
+  // An order that is paid on a page of Stripe's, which leads to the shop: that page is not there.
+  answers = await play(snippet("a page of Stripe's"));
+  assert.equal(answers[0].status, 201, JSON.stringify(answers));
+  const stripes = await visitor.visit(answers[0].body.payment.url);
+  await stripes.route("https://shop.example/**", (route) => route.fulfill({ body: "thanks" }));
+  for (const [name, text] of Object.entries({ email: "ada@example.com", card_number: "4242 4242 4242 4242", card_expiry: "12 / 34", card_cvc: "123" }))
+    await stripes.locator(`[name=${name}]`).fill(text);
+  await stripes.locator("#pay").click();
+  await stripes.waitForURL(`https://shop.example/thanks?session=${answers[0].body.payment.session}`);
+  await becomes("4720", { payment_status: "paid", amount_paid: 2000 });
+
   // What a shop does afterwards: 4713 was authorised, 4714 waits for its customer.
   const reserved = await place("4713", { mode: "server", capture: "manual" });
   await place("4714", { mode: "server" });

@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::support::stripe::{
     Shape, charge, charge_refunded, dispute, event, id, intent_failed, intent_is, intent_succeeded,
-    invoice_intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund, succeeded, with,
+    invoice_intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund, session,
+    succeeded, with,
 };
 use crate::support::{PATIENCE, TestApp};
 
@@ -103,9 +104,39 @@ fn lives(run: &str) -> Vec<Life> {
             ],
             may_wait: true,
         },
+        Life {
+            name: "a checkout session that no order was made for",
+            placed: None,
+            events: vec![
+                session("completed", &format!("cs_{run}"), &pi, "unpaid"),
+                intent_is("processing", &pi, "processing"),
+                session("async_payment_succeeded", &format!("cs_{run}"), &pi, "paid"),
+                intent_succeeded(&pi),
+                charge("succeeded", &pi, 0),
+                re("created", 1, 500, "succeeded"),
+            ],
+            may_wait: true,
+        },
+        Life {
+            name: "a checkout session of a placed order, of which the first try expired",
+            placed: Some(order(json!({ "number": number }))),
+            events: vec![
+                with_metadata(session("expired", &format!("cs_1{run}"), &other, "unpaid"), &number),
+                with_metadata(session("completed", &format!("cs_{run}"), &pi, "paid"), &number),
+                intent_succeeded(&pi),
+                charge("succeeded", &pi, 0),
+            ],
+            may_wait: false,
+        },
         Life { name: "an old invoice", placed: None, events: invoiced(Shape::Old), may_wait: true },
         Life { name: "a new invoice", placed: None, events: invoiced(Shape::New), may_wait: false },
     ]
+}
+
+/// An event about an object that names an order.
+fn with_metadata(mut event: Value, number: &str) -> Value {
+    event["data"]["object"]["metadata"] = json!({ "order_id": number });
+    event
 }
 
 /// What a purchase left behind, without times and our own ids. `run` is taken out of Stripe's ids.

@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["stripe"],
     &["orders"],
     &["outbox"],
-    &["fulfilment", "payments", "connect"],
+    &["fulfilment", "payments", "connect", "catalogue", "quotes", "invoices", "subscriptions", "lookups"],
     &["inbox"],
     &["webhooks", "worker"],
     &["server"],
@@ -87,7 +87,7 @@ fn each_kind_of_fault_is_found() {
         ("src/orders/place.rs", "use super::super::inbox;", "leaves its module by `super`"),
         ("src/orders/mod.rs", "use super::inbox;", "leaves its module by `super`"),
         ("src/refunds/mod.rs", "", "refunds has no level"),
-        ("src/orders/place.rs", "use crate::quotes::Quote;", "quotes has no level"),
+        ("src/orders/place.rs", "use crate::parcels::Parcel;", "parcels has no level"),
         (
             "src/cli/orders.rs",
             "use crate::{db, orders::{Order, store::{find, load}}};",

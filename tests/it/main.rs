@@ -6,6 +6,8 @@ mod adoption;
 mod any_order;
 mod api;
 mod architecture;
+#[cfg(feature = "fake-stripe")]
+mod catalogue;
 mod cli;
 mod cluster;
 #[cfg(feature = "fake-stripe")]
@@ -13,12 +15,16 @@ mod connect;
 mod crashes;
 mod fake_delivery;
 mod fake_stripe;
+mod finalised;
 mod fixtures;
 #[cfg(feature = "fake-stripe")]
 mod flows;
 mod fulfilment;
 mod holds;
+mod invoices;
 mod limits;
+#[cfg(feature = "fake-stripe")]
+mod lookups;
 mod openapi;
 mod ops;
 mod orders;
@@ -28,11 +34,14 @@ mod payments;
 mod poison;
 mod process;
 mod queries;
+#[cfg(feature = "fake-stripe")]
+mod quotes;
 mod readme;
 mod receive;
 mod record;
 mod settle;
 mod steering;
 mod stripe_client;
+mod subscriptions;
 mod support;
 mod wake;

@@ -9,7 +9,7 @@ use crate::support::TestApp;
 use crate::support::stripe::{
     self, Shape, charge, charge_refunded, dispute, early_fraud_warning, event, intent, intent_failed,
     intent_is, intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund, review,
-    shaped, succeeded, with,
+    session, shaped, succeeded, with,
 };
 
 /// A service with one order of 20.00 USD, placed with the PaymentIntent `pi_1`, to which all of this happened.
@@ -50,6 +50,7 @@ fn cases(shape: Shape, pi: &str, inv: &str) -> Vec<Case> {
     };
     let re = pi.replace("pi_", "re_");
     let refund = |event_type: &str, status: &str| refund(event_type, &re, pi, 500, status);
+    let cs = pi.replace("pi_", "cs_");
     let du = pi.replace("pi_", "du_");
     let dispute = |event_type: &str, status: &str| dispute(event_type, &du, pi, status);
     let opened = || vec![success(), dispute("created", "needs_response")];
@@ -92,7 +93,14 @@ fn cases(shape: Shape, pi: &str, inv: &str) -> Vec<Case> {
         (vec![success()], refund("refund.created", "pending"), is_refunded),
         (vec![success()], refund("refund.updated", "succeeded"), is_refunded),
         (vec![success(), refund("refund.created", "pending")], refund("refund.failed", "failed"), is_free),
+        (vec![], session("completed", &cs, pi, "unpaid"), is_processing),
+        (vec![], session("completed", &cs, pi, "paid"), is_paid),
+        (vec![], session("async_payment_succeeded", &cs, pi, "paid"), is_paid),
+        (vec![], session("async_payment_failed", &cs, pi, "unpaid"), has_failed),
+        (vec![], session("expired", &cs, pi, "unpaid"), is_cancelled),
         (linked(), invoice("created", "draft"), is_awaiting),
+        (linked(), invoice("deleted", "draft"), is_awaiting),
+        (linked(), invoice("finalization_failed", "draft"), is_awaiting),
         (linked(), invoice("finalized", "open"), is_awaiting),
         (linked(), invoice("sent", "open"), is_awaiting),
         (linked(), invoice("updated", "open"), is_awaiting),
@@ -136,8 +144,10 @@ async fn every_type_of_event_has_its_effect_in_both_shapes() {
             seen.insert(event["type"].as_str().unwrap().to_owned());
         }
     }
-    // What accounts' events do, their own tests show.
-    let of_orders = TABLE.iter().filter(|(event_type, _)| !event_type.starts_with("account."));
+    // What the events of other features do, their own tests show.
+    let others = ["account.", "customer.subscription.", "quote.", "subscription_schedule."];
+    let is_other = |event_type: &str| others.iter().any(|prefix| event_type.starts_with(prefix));
+    let of_orders = TABLE.iter().filter(|(event_type, _)| !is_other(event_type));
     assert_eq!(seen, of_orders.map(|(event_type, _)| (*event_type).to_owned()).collect());
 }
 

@@ -15,6 +15,8 @@ pub const OLD: &str = "2020-08-27";
 const LISTS_LEFT: &str = "2022-11-15";
 /// Since then invoices and PaymentIntents do not name each other.
 const LINKS_MOVED: &str = "2025-03-31";
+/// Since then the page of a Checkout Session on which it is paid is named anew.
+const PAGES_RENAMED: &str = "2026-03-25";
 
 /// An API version, such as `2020-08-27` or `2026-08-26.dahlia`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +84,7 @@ pub(super) fn render(object: &Value, version: &ApiVersion, world: &dyn Objects) 
             "payment_intent" => payment_intent(fields, version, world),
             "charge" => charge(fields, version, world),
             "invoice" if version.is_before(LINKS_MOVED) => invoice(fields, world),
+            "checkout.session" => checkout_session(fields, version),
             "subscription" if version.is_before(LINKS_MOVED) => subscription(fields),
             _ => {}
         }
@@ -156,6 +159,17 @@ fn invoice(fields: &mut Map<String, Value>, world: &dyn Objects) {
     let lines = fields.get_mut("lines").and_then(|lines| lines["data"].as_array_mut());
     for line in lines.into_iter().flatten().filter_map(Value::as_object_mut) {
         invoice_line(line, world);
+    }
+}
+
+fn checkout_session(fields: &mut Map<String, Value>, version: &ApiVersion) {
+    if version.is_before(LINKS_MOVED) {
+        let mut collected = fields.remove("collected_information").unwrap_or_default();
+        let shipping = if version.is_before(LISTS_LEFT) { "shipping" } else { "shipping_details" };
+        fields.insert(shipping.to_owned(), collected["shipping_details"].take());
+    }
+    if version.is_before(PAGES_RENAMED) && fields.get("ui_mode").is_some_and(|mode| mode == "hosted_page") {
+        fields.insert("ui_mode".to_owned(), json!("hosted"));
     }
 }
 
@@ -240,6 +254,8 @@ mod tests {
             json!({ "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1",
                 "payment": { "type": "payment_intent", "payment_intent": "pi_1" } }),
             json!({ "id": "price_1", "object": "price" }),
+            json!({ "id": "cs_1", "object": "checkout.session", "ui_mode": "hosted_page",
+                "collected_information": { "shipping_details": { "name": "Ada" } } }),
             json!({ "id": "sub_1", "object": "subscription", "billing_mode": {}, "items": { "data": [
                 { "id": "si_1", "current_period_start": 1, "current_period_end": 2 } ] } }),
             json!({ "id": "in_2", "object": "invoice", "status": "open", "amount_due": 5,
@@ -292,6 +308,18 @@ mod tests {
         assert_eq!(invoice["lines"]["data"][0]["price"]["id"], "price_1");
         assert_eq!((invoice.get("parent"), invoice.get("payments")), (None, None));
         assert_eq!((&intent["invoice"], &intent["latest_charge"]), (&json!("in_1"), &json!("ch_1")));
+    }
+
+    #[test]
+    fn sessions_have_their_shipping_where_each_version_looks_for_it() {
+        let (oldest, old, newer) =
+            (shown("cs_1", "old"), shown("cs_1", "2024-06-20"), shown("cs_1", "2025-09-30"));
+
+        assert_eq!((&oldest["shipping"]["name"], &oldest["ui_mode"]), (&json!("Ada"), &json!("hosted")));
+        assert_eq!((&old["shipping_details"]["name"], old.get("shipping")), (&json!("Ada"), None));
+        assert_eq!(old.get("collected_information"), None);
+        assert_eq!(newer["collected_information"]["shipping_details"]["name"], "Ada");
+        assert_eq!(newer["ui_mode"], "hosted");
     }
 
     #[test]

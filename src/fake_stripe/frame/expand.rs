@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::pages;
+use crate::fake_stripe::resources::checkout;
 use crate::fake_stripe::world::World;
 
 const MOST_LEVELS: usize = 4;
@@ -30,6 +31,7 @@ const EXPANDABLE: &[&str] = &[
     "on_behalf_of",
     "originating_transaction",
     "payment_intent",
+    "payment_link",
     "payment_method",
     "refund",
     "review",
@@ -151,6 +153,13 @@ fn includable(world: &World, object: &Value, field: &str) -> Option<Value> {
                 Value::Null => Value::Null,
                 secret => json!({ "client_secret": secret, "type": "payment_intent" }),
             })
+        }
+        ("checkout.session", "line_items") => {
+            let url = format!("/v1/checkout/sessions/{id}/line_items");
+            Some(pages::inner(&url, &checkout::lines_of(world, id)))
+        }
+        ("payment_link", "line_items") => {
+            Some(pages::inner(&format!("/v1/payment_links/{id}/line_items"), &checkout::lines_of(world, id)))
         }
         ("customer", "sources") => Some(pages::inner(&format!("/v1/customers/{id}/sources"), &[])),
         ("quote", "line_items") => {

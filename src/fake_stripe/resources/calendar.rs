@@ -52,7 +52,7 @@ fn add_months(at: i64, months: i64) -> i64 {
 }
 
 /// As invoices have it: `22 Nov 2026`.
-pub(super) fn day(at: i64) -> String {
+pub(in crate::fake_stripe) fn day(at: i64) -> String {
     let date = OffsetDateTime::from_unix_timestamp(at).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let month = date.month().to_string();
     format!("{} {} {}", date.day(), month.get(..3).unwrap_or(&month), date.year())
@@ -62,7 +62,7 @@ const NO_DECIMALS: &str = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf x
 const THREE_DECIMALS: &str = "bhd jod kwd omr tnd";
 
 /// An amount for people: `$15.00`, `1500 JPY`.
-pub(super) fn money(amount: i64, currency: &str) -> String {
+pub(in crate::fake_stripe) fn money(amount: i64, currency: &str) -> String {
     let is_of = |list: &str| list.split(' ').any(|known| known == currency);
     let decimals = match currency {
         _ if is_of(NO_DECIMALS) => 0,

@@ -26,8 +26,24 @@ pub(super) fn route(world: &mut World, call: &Call, segments: &[&str]) -> Option
     })
 }
 
+/// Makes the customer of a purchase; their id.
+pub(super) fn make(world: &mut World, account: Option<String>, email: &Value, name: &Value) -> String {
+    let mut params = Params::default();
+    for (field, value) in [("email", email), ("name", name)] {
+        params.0.insert(field.to_owned(), value.clone());
+    }
+    insert(world, account, &params)
+}
+
 fn create(world: &mut World, call: &Call) -> Answer {
     let params = call.params(SHAPE)?;
+    let id = insert(world, call.account.clone(), &params);
+    give_method(world, call, &id, &params)?;
+    choose_default(world, call, &id, &params)?;
+    Ok(world.body(&id))
+}
+
+fn insert(world: &mut World, account: Option<String>, params: &Params) -> String {
     let id = world.id("cus_");
     let prefix = world.letters(8).to_uppercase();
     let mut customer = json!({
@@ -40,12 +56,10 @@ fn create(world: &mut World, call: &Call) -> Answer {
         "livemode": false, "metadata": params.metadata(), "name": null, "next_invoice_sequence": 1, "phone": null,
         "preferred_locales": [], "shipping": null, "tax_exempt": "none", "test_clock": null,
     });
-    apply(&mut customer, &params);
-    world.insert(call.account.clone(), customer, Value::Null);
+    apply(&mut customer, params);
+    world.insert(account, customer, Value::Null);
     world.emit("customer.created", &id);
-    give_method(world, call, &id, &params)?;
-    choose_default(world, call, &id, &params)?;
-    Ok(world.body(&id))
+    id
 }
 
 /// `source=tok_visa` and `payment_method=pm_card_visa` give a customer a method, to be used for invoices.

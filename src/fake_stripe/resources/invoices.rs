@@ -12,10 +12,12 @@ mod body;
 pub(super) mod clock;
 pub(super) mod items;
 pub(super) mod lines;
+mod page;
 mod pay;
 mod payments;
 
 pub(in crate::fake_stripe) use clock::{charge_when_due, finalize_when_due};
+pub(in crate::fake_stripe) use page::{intent_of, pay_on_page};
 pub(in crate::fake_stripe) use pay::overdue;
 pub(super) use pay::{after_failure, after_payment, open, with_kept_method};
 

@@ -10,17 +10,18 @@ use super::world::World;
 use super::{cli_protocol, delivery};
 
 pub(super) mod accounts;
-mod calendar;
+pub(super) mod calendar;
 mod cards;
 mod cash;
 mod charges;
+pub(super) mod checkout;
 mod customers;
 mod disputes;
 mod fees;
 pub(super) mod invoices;
 pub(super) mod oauth;
 pub(super) mod payment_intents;
-mod payment_methods;
+pub(super) mod payment_methods;
 mod prices;
 mod products;
 pub(super) mod quotes;
@@ -52,6 +53,7 @@ const ROUTES: &[Route] = &[
     transfers::route,
     fees::route,
     invoices::route,
+    checkout::route,
     subscriptions::route,
     subscription_schedules::route,
     quotes::route,

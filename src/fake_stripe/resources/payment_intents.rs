@@ -134,16 +134,43 @@ fn create(world: &mut World, call: &Call) -> Answer {
 /// # Errors
 /// The form is no intent.
 pub(super) fn make(world: &mut World, account: Option<String>, form: &str) -> Result<String, Failure> {
-    let call = Call {
+    make_of(world, account, form::read(form).map_err(Failure::invalid)?)
+}
+
+/// Makes an intent of this server's own; its id. Nothing is told.
+///
+/// # Errors
+/// The parameters are those of no intent.
+pub(super) fn make_of(
+    world: &mut World,
+    account: Option<String>,
+    given: Map<String, Value>,
+) -> Result<String, Failure> {
+    let call = own_call(account, given);
+    let params = call.params(CREATE)?;
+    checks::check_new(world, &call, &params)?;
+    insert(world, &call, &params)
+}
+
+/// Whether an intent can be made of these parameters.
+///
+/// # Errors
+/// It cannot; says why as for a call to create one.
+pub(super) fn check(world: &World, call: &Call, given: &Map<String, Value>) -> Result<(), Failure> {
+    let call = own_call(call.account.clone(), given.clone());
+    let params = call.params(CREATE)?;
+    checks::check_new(world, &call, &params)
+}
+
+fn own_call(account: Option<String>, given: Map<String, Value>) -> Call {
+    Call {
         method: Method::POST,
         path: "/v1/payment_intents".to_owned(),
-        given: form::read(form).map_err(Failure::invalid)?,
+        given,
         expand: Vec::new(),
         account,
         key: Key::Secret,
-    };
-    let params = call.params(CREATE)?;
-    insert(world, &call, &params)
+    }
 }
 
 /// The payment method that is named or described, if one is and this customer may pay with it.

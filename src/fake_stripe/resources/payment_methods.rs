@@ -38,7 +38,7 @@ fn create(world: &mut World, call: &Call) -> Answer {
 ///
 /// # Errors
 /// As for a call to create one.
-pub(super) fn make_of_data(
+pub(in crate::fake_stripe) fn make_of_data(
     world: &mut World,
     account: Option<&str>,
     data: &Value,

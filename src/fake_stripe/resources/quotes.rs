@@ -13,7 +13,7 @@ mod accept;
 mod pdf;
 mod sums;
 
-pub(in crate::fake_stripe) use pdf::pdf;
+pub(in crate::fake_stripe) use pdf::{document, pdf};
 
 const SHAPE: &str = "application_fee_amount:int application_fee_percent automatic_tax{} collection_method customer \
                      customer_account default_tax_rates:any description discounts:any expires_at:int footer from_quote{} \

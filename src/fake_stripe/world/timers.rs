@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::fake_stripe::resources::{
-    invoices, payment_intents, quotes, refunds, settlement, subscription_schedules, subscriptions,
+    checkout, invoices, payment_intents, quotes, refunds, settlement, subscription_schedules, subscriptions,
 };
 
 /// Something that is still to happen.
@@ -40,6 +40,11 @@ pub(in crate::fake_stripe) enum Timer {
         refund: String,
         /// The new one.
         status: &'static str,
+    },
+    /// The time in which a Checkout Session can be paid is over.
+    SessionExpires {
+        /// `cs_…`.
+        session: String,
     },
     /// A draft that advances by itself is finalised, if its event was taken.
     InvoiceFinalizes {
@@ -89,6 +94,7 @@ pub(super) fn run(world: &mut World, timer: Timer) {
         Timer::ConfirmExpires { intent, method } => payment_intents::confirm_expired(world, &intent, &method),
         Timer::AutoCancel { intent } => payment_intents::auto_cancel(world, &intent),
         Timer::RefundTurns { refund, status } => refunds::turn(world, &refund, status),
+        Timer::SessionExpires { session } => checkout::expired(world, &session),
         Timer::InvoiceFinalizes { invoice } => invoices::finalize_when_due(world, &invoice),
         Timer::InvoiceCharges { invoice, at } => invoices::charge_when_due(world, &invoice, at),
         Timer::Subscription { subscription, turn, at } => subscriptions::turn(world, &subscription, turn, at),

@@ -42,7 +42,7 @@ pub(in super::super) async fn load_lines(
           case when c.answered_round = f.round then c.quantity_answered else 0 end as "answered!",
           coalesce(c.quantity_returned, 0) as "returned!"
         from fulfilments as f
-        join order_lines as l on l.order_id = f.order_id
+        join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
         left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
         where f.id = any($1)
           and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
@@ -94,7 +94,7 @@ pub(in super::super) async fn mark_done(
           l.quantity - l.quantity_refunded,
           f.round
         from fulfilments as f
-        join order_lines as l on l.order_id = f.order_id
+        join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
         left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
         where f.id = any($1)
           and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
@@ -152,7 +152,7 @@ pub(in super::super) async fn insert_shipments(
           l.quantity - l.quantity_refunded - coalesce(c.quantity_shipped, 0)
         from parcels
         join fulfilments as f on f.id = parcels.fulfilment_id
-        join order_lines as l on l.order_id = f.order_id
+        join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
         left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
         where (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
           and l.quantity - l.quantity_refunded > coalesce(c.quantity_shipped, 0)

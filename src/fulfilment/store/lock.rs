@@ -178,6 +178,7 @@ pub(super) async fn load(
                 select
                 from order_lines as l
                 where l.order_id = f.order_id
+                  and l.kind = 'goods'
                   and l.sku = p.sku
                   and l.quantity > l.quantity_refunded
                   and (

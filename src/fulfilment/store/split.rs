@@ -48,7 +48,8 @@ pub(in super::super) async fn load_to_split(
           coalesce(o.account, p.destination) as account,
           o.shipping ->> 'country' as country,
           l.position as "position?",
-          l.sku as "sku?"
+          l.sku as "sku?",
+          l.kind as "kind?"
         from orders as o
         left join order_payments as p on p.order_id = o.id
         left join order_lines as l on l.order_id = o.id
@@ -62,11 +63,19 @@ pub(in super::super) async fn load_to_split(
     let mut orders: Vec<Unqueued> = Vec::new();
     for row in rows {
         if orders.last().is_none_or(|order| order.order_id != row.id) {
-            let to_split = ToSplit { country: row.country, account: row.account, lines: Vec::new() };
+            let to_split = ToSplit {
+                country: row.country,
+                account: row.account,
+                lines: Vec::new(),
+                has_adjustments: false,
+            };
             orders.push(Unqueued { order_id: row.id, has_parts: row.has_parts, to_split });
         }
         if let (Some(order), Some(line)) = (orders.last_mut(), row.position.zip(row.sku)) {
-            order.to_split.lines.push(line);
+            match row.kind.as_deref() {
+                Some("goods") => order.to_split.lines.push(line),
+                _ => order.to_split.has_adjustments = true,
+            }
         }
     }
     Ok(orders)

@@ -1,6 +1,8 @@
 //! Invoices, and what pays them.
 
-use super::super::order::{Line, Origin, PaymentStatus, Ref, RefKind, Shipping};
+use std::collections::BTreeSet;
+
+use super::super::order::{Line, LineKind, LookupKind, Origin, PaymentStatus, Ref, RefKind, Shipping};
 use super::super::state::{Details, MoneyKind, News, Terms};
 use super::{Link, OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping, some_shipping};
 use crate::money::{Currency, Money};
@@ -23,7 +25,10 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         ("invoice.payment_action_required", _) => Some((PaymentStatus::RequiresAction, None)),
         _ => Some((PaymentStatus::AwaitingPayment, None)),
     };
-    let lines: Vec<Line> = invoice.lines().iter().filter_map(line).collect();
+    let (lines, prices) = read_lines(invoice.lines());
+    let mut wants = Vec::new();
+    wants.extend(invoice.has_more_lines().then(|| (LookupKind::InvoiceLines, id.clone())));
+    wants.extend((!invoice.names_payment_intent()).then(|| (LookupKind::Invoice, id.clone())));
     let total = Money { amount: invoice.amount_due, currency };
     let paid = invoice.is_paid();
     let money = paid.then(|| fact(MoneyKind::InvoicePaid, &id, invoice.amount_received(), currency));
@@ -34,14 +39,30 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         name: invoice.customer_name.clone(),
         shipping: shipping_details.or_else(|| postal(&invoice, invoice.customer_address.as_ref()?)),
     };
-    let seed = paid.then(|| Seed {
+    // From when it is finalised it can be paid, and is an order: what it asks does not change any more.
+    let is_asked = matches!(invoice.status.as_deref(), Some("open" | "paid" | "uncollectible"));
+    let seed = is_asked.then(|| Seed {
         origin: Origin::Invoice,
+        is_paid: paid,
         total,
         lines: lines.clone(),
+        prices: prices.clone(),
+        wants,
         metadata: invoice.metadata.clone(),
         is_linked: invoice.tells_what_paid(),
     });
-    let terms = paid.then(|| Terms { total, lines, metadata: invoice.metadata.clone() });
+    let terms = is_asked.then(|| Terms {
+        origin: Origin::Invoice,
+        is_paid: paid,
+        total,
+        lines,
+        prices,
+        metadata: invoice.metadata.clone(),
+    });
+    let note = (invoice.status.as_deref() == Some("draft")).then_some(match event.event_type {
+        "invoice.deleted" => "the draft was deleted: no order will come of it",
+        _ => "a draft: its order appears when it is finalised",
+    });
     let intents = invoice.payment_intents().map(|id| Ref::new(RefKind::PaymentIntent, id.as_str()));
     let refs: Vec<Ref> = std::iter::once(Ref::new(RefKind::Invoice, &id))
         .chain(intents)
@@ -51,10 +72,10 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         .payment_intents()
         .map(|intent| Link { invoice: id.clone(), payment_intent: intent.0.clone() })
         .collect();
-    let news = News { hint, money: money.into_iter().collect(), terms, details, hold: None };
+    let news = News { hint, money: money.into_iter().collect(), terms, details, ..News::default() };
     let metadata = invoice.metadata.clone();
     let told = vec![Told::Invoice { event_type: event.event_type.to_owned(), invoice: Box::new(invoice) }];
-    Ok(OrderEvent { seed, links, told, ..read(event, refs, &metadata, news) })
+    Ok(OrderEvent { seed, links, note, told, ..read(event, refs, &metadata, news) })
 }
 
 /// `invoice_payment.paid`: from 2025-05-28.basil the only word on which PaymentIntent pays which invoice.
@@ -76,15 +97,29 @@ fn postal(invoice: &Invoice, address: &Address) -> Option<Shipping> {
     some_shipping(address.clone(), invoice.customer_name.clone(), None)
 }
 
-/// A line to send; credits and discounts are none. The sku is the merchant's own where the line's metadata has one,
-/// else Stripe's price.
-fn line(line: &InvoiceLine) -> Option<Line> {
-    let quantity = line.quantity.unwrap_or(1);
-    if line.amount < 0 || quantity < 1 {
-        return None;
-    }
-    let price = line.price().map(|price| price.id.0.clone());
-    Some(Line {
+/// Lines as an order keeps them, and the prices whose skus they do not tell: those stand in for them.
+pub(crate) fn read_lines(lines: &[InvoiceLine]) -> (Vec<Line>, Vec<String>) {
+    let prices: BTreeSet<String> = lines
+        .iter()
+        .filter(|line| !line.metadata.contains_key("sku"))
+        .filter_map(InvoiceLine::price)
+        .filter(|price| price.sku().is_none())
+        .map(|price| price.id.0.clone())
+        .collect();
+    (lines.iter().map(line).collect(), prices.into_iter().collect())
+}
+
+/// A line as an order keeps it. The sku is the merchant's own where the line or its price has one, else Stripe's price.
+fn line(line: &InvoiceLine) -> Line {
+    let quantity = line.quantity.unwrap_or(1).max(0);
+    let kind = match () {
+        () if line.is_proration() => LineKind::Proration,
+        () if line.amount < 0 || quantity == 0 => LineKind::Credit,
+        () => LineKind::Goods,
+    };
+    let price = line.price().map(|price| price.sku().unwrap_or(price.id.as_str()).to_owned());
+    Line {
+        kind,
         sku: line
             .metadata
             .get("sku")
@@ -94,8 +129,8 @@ fn line(line: &InvoiceLine) -> Option<Line> {
             .unwrap_or_else(|| "unnamed".to_owned()),
         description: line.description.clone(),
         quantity,
-        unit_amount: line.amount / quantity,
+        unit_amount: line.amount / quantity.max(1),
         amount: line.amount,
         refunded: 0,
-    })
+    }
 }

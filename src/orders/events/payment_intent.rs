@@ -1,6 +1,6 @@
 //! PaymentIntents: how far a payment is, and the money that it brought.
 
-use super::super::order::{Origin, PaymentStatus, Ref, RefKind};
+use super::super::order::{LookupKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{Details, MoneyKind, News};
 use super::{OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping};
 use crate::money::{Currency, Money};
@@ -27,10 +27,17 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
     let invoice = intent.invoice.as_ref().and_then(Option::as_ref);
     let seed = (intent.status == "succeeded").then(|| Seed {
         origin: Origin::PaymentIntent,
+        is_paid: true,
         total: Money { amount: intent.amount, currency },
         lines: Vec::new(),
         metadata: intent.metadata.clone(),
         is_linked: intent.invoice.is_some(),
+        prices: Vec::new(),
+        // Invoices are customers': without one nothing can be linked with it.
+        wants: match (&intent.invoice, &intent.customer) {
+            (None, Some(_)) => vec![(LookupKind::PaymentIntentInvoice, intent.id.clone())],
+            _ => Vec::new(),
+        },
     });
     let details = Details {
         stripe_customer: intent.customer.as_ref().map(|id| id.0.clone()),
@@ -43,7 +50,8 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
         .chain(charges)
         .chain(reference(RefKind::Invoice, invoice));
     let links = invoice.map(|invoice| link(invoice, &intent.id)).into_iter().collect();
-    let news = News { hint, money: money.into_iter().collect(), details, ..News::default() };
+    let money = money.into_iter().collect();
+    let news = News { hint, is_of_try: true, money, details, ..News::default() };
     let told = vec![Told::Intent {
         id: intent.id.clone(),
         status: intent.status.clone(),

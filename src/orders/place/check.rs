@@ -1,5 +1,6 @@
 //! What an order must be, field by field; all faults at once.
 
+use super::super::order::LineKind;
 use super::{Checked, Line, NewLine, PlaceOrder};
 use crate::api::FieldError;
 use crate::money::Money;
@@ -111,6 +112,7 @@ impl Faults {
         }
         let amount = line.quantity.checked_mul(line.unit_amount).filter(|_| self.0.len() == before)?;
         Some(Line {
+            kind: LineKind::Goods,
             sku: line.sku.clone(),
             description: line.description.clone(),
             quantity: line.quantity,

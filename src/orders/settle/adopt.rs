@@ -2,9 +2,9 @@
 //!
 //! Events that share a Stripe object are one purchase and are judged together. A purchase without a success waits,
 //! and is set aside when the grace is over. A success that names an order, or may be a part of what an invoice asks,
-//! waits for that order or invoice. A paid invoice becomes an order as soon as it is known what paid it, so that the
-//! PaymentIntent's own success finds it. Any other success waits out the grace. What is in doubt is adopted with a hold,
-//! so that nothing ships twice.
+//! waits for that order or invoice. An invoice becomes an order when it is finalised; one that is heard of when it is paid
+//! already, as soon as it is known what paid it, so that the PaymentIntent's own success finds it. Of a draft nothing
+//! becomes. Any other success waits out the grace. What is in doubt is adopted with a hold, so that nothing ships twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,10 +14,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::events::{OrderEvent, Seed};
+use super::super::lookups::Question;
 use super::super::number;
 use super::super::order::{Axis, Cause, HoldKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{HoldNews, Move, WHOLE_ORDER};
 use super::super::store::{self, AdoptedOrder, NewTransition, Purchase};
+use super::ask::Known;
 use super::resolve::Resolved;
 use super::{Candidate, Patience, SettleError, Verdict};
 
@@ -31,6 +33,8 @@ pub(super) struct Adoption {
     pub verdicts: Vec<Option<Verdict>>,
     /// The names of the adopted orders.
     pub names: Vec<String>,
+    /// What Stripe is to be asked for.
+    pub questions: BTreeSet<Question>,
 }
 
 /// Judges the events without an order. Those that are adopted are resolved to their new order.
@@ -47,21 +51,36 @@ pub(super) async fn plan(
     // Invoices first: they know the lines, and a PaymentIntent that may pay one of them must find it.
     groups.sort_by_key(|group| group.seed.is_none_or(|(_, seed)| seed.origin != Origin::Invoice));
 
+    let seeds: Vec<_> = groups.iter().filter_map(|group| group.seed).collect();
+    let known = Known::load(conn, &seeds).await?;
+
     for group in groups {
-        match group.judge(patience, now) {
+        let mut judgement = group.judge(patience, now);
+        if let (Some((event, seed)), true) = (group.seed, patience.can_ask) {
+            let (new, needed) = known.missing(event, seed);
+            adoption.questions.extend(new);
+            judgement = group.wait_for_answers(judgement, &needed, patience, now);
+        }
+        match judgement {
             Judgement::Adopt { hold } => {
                 let doubt = match (hold, group.seed) {
-                    (None, Some(seed)) => same_purchase(conn, seed, &group.refs, &adoption.orders).await?,
+                    // What is not paid yet is compared when it is.
+                    (None, Some((event, seed))) if seed.is_paid && !known.is_known_unlinked(event, seed) => {
+                        same_purchase(conn, (event, seed), &group.refs, &adoption.orders).await?
+                    }
                     (hold, _) => hold,
                 };
-                let order_id = adoption.adopt(&group, doubt);
+                let order_id = adoption.adopt(&group, doubt, &known);
                 for &member in &group.members {
                     resolved[member].orders.push(order_id);
                 }
             }
             Judgement::Leave(verdict) => {
                 for &member in &group.members {
-                    adoption.verdicts[member] = Some(verdict.clone());
+                    let note = candidates[member].event.note;
+                    let verdict = note
+                        .map_or_else(|| verdict.clone(), |note| Verdict::Noted { reason: note.to_owned() });
+                    adoption.verdicts[member] = Some(verdict);
                 }
             }
         }
@@ -91,8 +110,10 @@ fn group(resolved: &[Resolved]) -> Vec<Vec<usize>> {
 /// Events of one purchase that no order was made for.
 struct Group<'c> {
     members: Vec<usize>,
-    /// The event and the seed that an order would be made of: an invoice's, else a PaymentIntent's.
+    /// The event and the seed that an order would be made of: a paid invoice's, an open one's, else a PaymentIntent's.
     seed: Option<(&'c OrderEvent, &'c Seed)>,
+    /// Whether one of them shows the invoice open: as if that had been heard first.
+    has_open_invoice: bool,
     names_order: Option<&'c str>,
     refs: BTreeSet<Ref>,
     parked_at: Option<OffsetDateTime>,
@@ -109,13 +130,14 @@ enum Judgement {
 impl<'c> Group<'c> {
     fn new(candidates: &'c [Candidate], resolved: &[Resolved], members: Vec<usize>) -> Self {
         let events = || members.iter().map(|&member| &candidates[member].event);
-        let seed_of = |origin| {
-            events().find_map(|event| {
-                event.seed.as_ref().filter(|seed| seed.origin == origin).map(|seed| (event, seed))
-            })
+        let seeds = events().filter_map(|event| Some((event, event.seed.as_ref()?)));
+        let rank = |seed: &Seed| {
+            (seed.origin == Origin::Invoice, seed.origin == Origin::CheckoutSession, seed.is_paid)
         };
         Self {
-            seed: seed_of(Origin::Invoice).or_else(|| seed_of(Origin::PaymentIntent)),
+            // Of equals the first.
+            seed: seeds.rev().max_by_key(|(_, seed)| rank(seed)),
+            has_open_invoice: events().filter_map(|event| event.seed.as_ref()).any(|seed| !seed.is_paid),
             names_order: events().find_map(|event| event.names_order.as_deref()),
             refs: members.iter().flat_map(|&member| resolved[member].all.iter().cloned()).collect(),
             is_first_look: members.iter().any(|&member| candidates[member].parked_at.is_none()),
@@ -132,7 +154,7 @@ impl<'c> Group<'c> {
             return Judgement::Leave(self.leave(waits_for, patience.grace, now));
         };
 
-        if self.is_invoice_with_known_payment(seed) && self.names_order.is_none() {
+        if self.is_complete(seed) && self.names_order.is_none() {
             return Judgement::Adopt { hold: None };
         }
         let (until, doubt, reason) = match self.awaited_order(seed) {
@@ -151,6 +173,26 @@ impl<'c> Group<'c> {
             true => Judgement::Leave(Verdict::Parked { waits_for, until, reason }),
             false => Judgement::Adopt { hold: doubt },
         }
+    }
+
+    /// An order that could be made waits a grace for what Stripe is asked.
+    fn wait_for_answers(
+        &self,
+        judgement: Judgement,
+        needed: &[Question],
+        patience: Patience,
+        now: OffsetDateTime,
+    ) -> Judgement {
+        let until = self.parked_at.unwrap_or(now) + patience.grace;
+        if needed.is_empty() || now >= until || matches!(judgement, Judgement::Leave(_)) {
+            return judgement;
+        }
+        let mut waits_for: Vec<String> = self.refs.iter().map(ToString::to_string).collect();
+        waits_for.extend(needed.iter().map(Question::key));
+        let asked: Vec<String> =
+            needed.iter().map(|question| format!("{} {}", question.kind, question.stripe_id)).collect();
+        let reason = format!("Stripe is asked for what its event does not say: {}", asked.join(", "));
+        Judgement::Leave(Verdict::Parked { waits_for, until, reason })
     }
 
     /// What must appear before this success can be an order of its own without a doubt.
@@ -181,8 +223,12 @@ impl<'c> Group<'c> {
         }
     }
 
-    fn is_invoice_with_known_payment(&self, seed: &Seed) -> bool {
-        seed.origin == Origin::Invoice && (seed.is_linked || self.has(RefKind::PaymentIntent))
+    /// Whether nothing that may still be heard could tell that it is another purchase: an invoice that is open, or of
+    /// which it is known what paid it, and a checkout session.
+    fn is_complete(&self, seed: &Seed) -> bool {
+        seed.origin == Origin::CheckoutSession
+            || seed.origin == Origin::Invoice
+                && (self.has_open_invoice || seed.is_linked || self.has(RefKind::PaymentIntent))
     }
 
     fn has(&self, kind: RefKind) -> bool {
@@ -222,12 +268,14 @@ pub(super) async fn same_purchase(
 }
 
 impl Adoption {
-    fn adopt(&mut self, group: &Group<'_>, doubt: Option<HoldNews>) -> Uuid {
+    fn adopt(&mut self, group: &Group<'_>, doubt: Option<HoldNews>, known: &Known) -> Uuid {
         let order_id = Uuid::now_v7();
         let Some((event, seed)) = group.seed else {
             return order_id;
         };
         let cause = Cause::Event(event.event_id.clone());
+        let told = known.lines(event, seed);
+        let cut = told.is_cut.then(|| cut_lines(told.lines.len()));
         let order = AdoptedOrder {
             id: order_id,
             number: number::random(),
@@ -236,9 +284,14 @@ impl Adoption {
             account: event.account.clone(),
             details: event.news.details.clone(),
             metadata: seed.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
-            lines: seed.lines.clone(),
+            lines: told.lines,
             refs: group.refs.clone(),
-            at: event.created_at,
+            at: event.created_at.filter(|_| seed.is_paid),
+            is_in_doubt: doubt.is_some(),
+        };
+        let why = match seed.is_paid {
+            true => "no order was made for it",
+            false => "it asks for its money",
         };
         self.names.extend([order_key(&order_id.to_string()), order_key(&order.number)]);
         self.transitions.push(NewTransition {
@@ -247,13 +300,24 @@ impl Adoption {
                 axis: Axis::Payment,
                 from: None,
                 to: Some(PaymentStatus::AwaitingPayment.as_str()),
-                reason: Some(format!("made of {}: no order was made for it", describe(event, &group.refs))),
+                reason: Some(format!("made of {}: {why}", describe(event, &group.refs))),
             },
             cause: cause.clone(),
         });
-        self.holds.extend(doubt.map(|hold| (order_id, hold, cause)));
+        self.holds.extend([doubt, cut].into_iter().flatten().map(|hold| (order_id, hold, cause.clone())));
         self.orders.push(order);
         order_id
+    }
+}
+
+/// The hold of an order that had to be made of the lines that its event shows.
+fn cut_lines(known: usize) -> HoldNews {
+    HoldNews {
+        kind: HoldKind::IncompleteLines,
+        source: WHOLE_ORDER.to_owned(),
+        reason: format!("its invoice has more lines than the {known} that are known; look them up in Stripe"),
+        ended: None,
+        is_final: false,
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::super::events::OrderEvent;
 use super::super::order::Ref;
 use super::super::store;
 use super::{Candidate, SettleError};
@@ -30,8 +31,7 @@ pub(super) async fn resolve(
     for row in store::resolve_refs(conn, &asked.into_iter().collect::<Vec<_>>()).await? {
         found.entry(row.asked).or_default().push((row.found, row.order_id));
     }
-    let names: Vec<_> =
-        candidates.iter().filter_map(|candidate| candidate.event.names_order.as_deref()).collect();
+    let names: Vec<_> = candidates.iter().filter_map(|candidate| name_of(&candidate.event)).collect();
     let named = store::resolve_names(conn, &names).await?;
 
     let mut resolved: Vec<Resolved> = candidates
@@ -50,7 +50,7 @@ pub(super) async fn resolve(
                 }
             }
             // A connected account must not pay for an order of ours, nor for another account's.
-            let name = event.names_order.clone().map(|name| (name, event.account.clone()));
+            let name = name_of(event).map(|name| (name.to_owned(), event.account.clone()));
             let named = name.and_then(|name| named.get(&name));
             resolved.orders.extend(named.filter(|order| !resolved.orders.contains(order)).copied());
             resolved
@@ -58,6 +58,11 @@ pub(super) async fn resolve(
         .collect();
     spread(&mut resolved);
     Ok(resolved)
+}
+
+/// The order that an event names, or may name.
+fn name_of(event: &OrderEvent) -> Option<&str> {
+    event.names_order.as_deref().or(event.may_name.as_deref())
 }
 
 /// An event that shares an object with another of its batch, whose order is known, concerns that order too.

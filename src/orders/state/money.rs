@@ -11,6 +11,9 @@ use crate::orders::order::{HoldKind, Origin};
 /// How many sums of payments are looked at for one that is what was asked: a bound, far beyond what orders have.
 const MOST_SUMS: usize = 1_000;
 
+/// The kinds that tell of arriving money. A purchase shows itself in several of them: they are never added up.
+const ARRIVING: [MoneyKind; 3] = [MoneyKind::Captured, MoneyKind::InvoicePaid, MoneyKind::SessionPaid];
+
 /// What a row of `payments` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MoneyKind {
@@ -18,6 +21,8 @@ pub enum MoneyKind {
     Captured,
     /// An invoice was paid, through Stripe or outside.
     InvoicePaid,
+    /// A checkout session was paid.
+    SessionPaid,
     /// A charge's refunds so far, all together: what old API versions tell.
     ChargeRefunded,
     /// One refund.
@@ -37,6 +42,7 @@ impl MoneyKind {
     pub const ALL: &[Self] = &[
         Self::Captured,
         Self::InvoicePaid,
+        Self::SessionPaid,
         Self::ChargeRefunded,
         Self::Refunded,
         Self::RefundReversed,
@@ -50,6 +56,7 @@ impl MoneyKind {
         match self {
             Self::Captured => "captured",
             Self::InvoicePaid => "invoice_paid",
+            Self::SessionPaid => "session_paid",
             Self::ChargeRefunded => "charge_refunded",
             Self::Refunded => "refunded",
             Self::RefundReversed => "refund_reversed",
@@ -110,7 +117,7 @@ impl OrderFacts {
         if self.is_invoice() {
             return self.arrived_amount() >= self.asked();
         }
-        self.makes_up_total(MoneyKind::Captured) || self.makes_up_total(MoneyKind::InvoicePaid)
+        ARRIVING.iter().any(|kind| self.makes_up_total(*kind))
     }
 
     /// What is wrong with what arrived, if anything is.
@@ -123,7 +130,7 @@ impl OrderFacts {
         let is_right = match self.arrived_amount().cmp(&self.asked()) {
             Ordering::Equal => true,
             // The rest of the invoice may still come.
-            Ordering::Less => self.has_invoice && self.of_kind(MoneyKind::InvoicePaid).next().is_none(),
+            Ordering::Less => self.has_invoice && !self.has_kind(MoneyKind::InvoicePaid),
             Ordering::Greater => self.is_invoice(),
         };
         let got = Money { amount: self.amount_paid(), currency: self.total.currency };
@@ -144,8 +151,7 @@ impl OrderFacts {
     /// Whether the order is an invoice: that is its own word on what is asked, and it may be paid in parts and beyond.
     /// A shop's order must be paid as the shop asked.
     fn is_invoice(&self) -> bool {
-        self.origin != Origin::Api
-            && (self.has_invoice || self.of_kind(MoneyKind::InvoicePaid).next().is_some())
+        self.origin != Origin::Api && (self.has_invoice || self.has_kind(MoneyKind::InvoicePaid))
     }
 
     fn is_mismatch_accepted(&self) -> bool {
@@ -177,11 +183,11 @@ impl OrderFacts {
 
     /// What arrived in the order's currency: an invoice and its PaymentIntents tell of the same money.
     fn arrived_amount(&self) -> i128 {
-        self.sum_of_greatest(MoneyKind::Captured).max(self.sum_of_greatest(MoneyKind::InvoicePaid))
+        ARRIVING.iter().map(|kind| self.sum_of_greatest(*kind)).max().unwrap_or_default()
     }
 
     pub(super) fn arrived(&self) -> impl Iterator<Item = &MoneyFact> {
-        self.money.iter().filter(|fact| matches!(fact.kind, MoneyKind::Captured | MoneyKind::InvoicePaid))
+        self.money.iter().filter(|fact| ARRIVING.contains(&fact.kind))
     }
 
     fn sum_of_greatest(&self, kind: MoneyKind) -> i128 {
@@ -196,6 +202,10 @@ impl OrderFacts {
             *amount = i128::from(fact.amount).max(*amount);
         }
         greatest
+    }
+
+    pub(super) fn has_kind(&self, kind: MoneyKind) -> bool {
+        self.of_kind(kind).next().is_some()
     }
 
     fn of_kind(&self, kind: MoneyKind) -> impl Iterator<Item = &MoneyFact> {

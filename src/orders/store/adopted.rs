@@ -24,8 +24,10 @@ pub(crate) struct AdoptedOrder {
     pub lines: Vec<Line>,
     /// The objects that will stand for it.
     pub refs: BTreeSet<Ref>,
-    /// Stripe's time of the success.
+    /// Stripe's time of the success; none where it is not paid yet.
     pub at: Option<OffsetDateTime>,
+    /// Whether it is held from the beginning.
+    pub is_in_doubt: bool,
 }
 
 /// Inserts orders as they are before their first event is applied.

@@ -49,7 +49,7 @@ pub(crate) async fn insert_placed(
     insert_lines(conn, std::iter::once((order.id, order.lines))).await
 }
 
-/// Inserts the lines of orders that have none yet.
+/// Inserts the lines of orders that have none yet: lines of two origins are never mixed.
 pub(super) async fn insert_lines<'l>(
     conn: &mut PgConnection,
     orders: impl Iterator<Item = (Uuid, &'l [Line])>,
@@ -62,6 +62,7 @@ pub(super) async fn insert_lines<'l>(
     }
     let order_ids: Vec<Uuid> = lines.iter().map(|(order, ..)| *order).collect();
     let positions: Vec<i32> = lines.iter().map(|(_, position, _)| *position).collect();
+    let kinds: Vec<&str> = lines.iter().map(|(.., line)| line.kind.as_str()).collect();
     let skus: Vec<&str> = lines.iter().map(|(.., line)| line.sku.as_str()).collect();
     let descriptions: Vec<Option<&str>> =
         lines.iter().map(|(.., line)| line.description.as_deref()).collect();
@@ -70,13 +71,17 @@ pub(super) async fn insert_lines<'l>(
     let amounts: Vec<i64> = lines.iter().map(|(.., line)| line.amount).collect();
     sqlx::query!(
         "
-        insert into order_lines (order_id, position, sku, description, quantity, unit_amount, amount)
+        insert into order_lines (order_id, position, kind, sku, description, quantity, unit_amount, amount)
         select *
-        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+        from unnest(
+          $1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]
+        ) as new (order_id, position, kind, sku, description, quantity, unit_amount, amount)
+        where not exists (select from order_lines as known where known.order_id = new.order_id)
         on conflict do nothing
         ",
         &order_ids,
         &positions,
+        &kinds as &[&str],
         &skus as &[&str],
         &descriptions as &[Option<&str>],
         &quantities,

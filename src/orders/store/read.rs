@@ -20,7 +20,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
     let mut lines: HashMap<Uuid, Vec<Line>> = HashMap::new();
     let rows = sqlx::query!(
         "
-        select order_id, sku, description, quantity, unit_amount, amount, quantity_refunded
+        select order_id, kind, sku, description, quantity, unit_amount, amount, quantity_refunded
         from order_lines
         where order_id = any($1)
         order by order_id, position
@@ -31,6 +31,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
     .await?;
     for row in rows {
         let line = Line {
+            kind: stored(&row.kind)?,
             sku: row.sku,
             description: row.description,
             quantity: row.quantity,

@@ -187,7 +187,9 @@ impl Purchase<'_> {
     fn kinds(&self) -> (RefKind, RefKind) {
         match self.origin {
             Origin::Invoice => (RefKind::PaymentIntent, RefKind::Invoice),
-            Origin::PaymentIntent | Origin::Api => (RefKind::Invoice, RefKind::PaymentIntent),
+            Origin::PaymentIntent | Origin::CheckoutSession | Origin::Api => {
+                (RefKind::Invoice, RefKind::PaymentIntent)
+            }
         }
     }
 
@@ -200,11 +202,13 @@ impl Purchase<'_> {
             && other.total == self.total
             && kinds.contains(&has)
             && !kinds.contains(&lacks)
-            && other.at.is_some_and(|at| (at - self.at).abs() <= NEAR)
+            && !other.is_in_doubt
+            && other.at.is_none_or(|at| (at - self.at).abs() <= NEAR)
     }
 }
 
-/// Finds an order that may be the same purchase; its number.
+/// Finds an order that may be the same purchase; its number. One that is held as somebody's duplicate already stands for
+/// nothing that is sent. An invoice that is not heard to be paid may be what was paid, however long ago it was made.
 pub(crate) async fn find_twin(
     conn: &mut PgConnection,
     purchase: &Purchase<'_>,
@@ -223,7 +227,14 @@ pub(crate) async fn find_twin(
           and currency = $2
           and amount_total = $3
           and account is not distinct from $4
-          and stripe_paid_at between $5 and $6
+          and (
+            stripe_paid_at between $5 and $6
+            or stripe_paid_at is null and payment_status not in ('paid', 'partially_refunded', 'refunded', 'cancelled')
+          )
+          and not exists (
+            select from holds
+            where order_id = orders.id and kind = 'possible_duplicate' and released_at is null
+          )
           and exists (select from order_refs where order_id = orders.id and kind = $7)
           and not exists (select from order_refs where order_id = orders.id and kind = $8)
         order by created_at

@@ -150,6 +150,7 @@
   function finish(kind, text) {
     const hadFocus = element("form").contains(document.activeElement);
     element("form").hidden = true;
+    element("elsewhere").hidden = true;
     say(kind, text);
     if (hadFocus) element("status").focus();
   }
@@ -167,7 +168,7 @@
         isLost = true;
         continue;
       }
-      const moved = now.payment_status !== last.payment_status || now.is_awaiting_event !== last.is_awaiting_event;
+      const moved = ["payment_status", "is_awaiting_event", "url"].some((name) => now[name] !== last[name]);
       if (moved || isLost) show(now);
       isLost = false;
       last = now;
@@ -175,7 +176,16 @@
     }
   }
 
+  // A page of Stripe's takes the payment: this one leads there, and tells afterwards how it went.
+  function lead(order) {
+    element("elsewhere").hidden = !order.url;
+    if (!order.url) return say("", "The payment page is being prepared …");
+    element("go").href = order.url;
+    element("go").textContent = `Pay ${money(order.amount_total, order.currency)} on Stripe's page`;
+  }
+
   async function offer(order) {
+    if (order.mode === "checkout") return lead(order);
     element("form").hidden = false;
     if (elements) return;
     if (!order.publishable_key) {

@@ -28,6 +28,7 @@ fn payment(status: Option<&str>) -> OrderPayment {
         problem: None,
         problem_code: None,
         declined: None,
+        checkout: None,
     }
 }
 
@@ -191,6 +192,7 @@ fn never_more_goes_back_than_arrived() {
 #[test]
 fn lines_are_taken_back_piece_by_piece() {
     let tea = crate::orders::Line {
+        kind: crate::orders::LineKind::Goods,
         sku: "TEA".to_owned(),
         description: None,
         quantity: 3,

@@ -62,7 +62,7 @@ pub(in crate::payments) async fn hear_intents(
             shown is not null as has_failed
           from stripe_calls
           where order_id = any($1)
-            and operation in ('create', 'confirm')
+            and operation in ('create', 'confirm', 'open_session')
           order by order_id, id desc
         ),
         -- Of each intent what is furthest, and of several failures the last. Stripe tells whole seconds.
@@ -113,7 +113,7 @@ pub(in crate::payments) async fn hear_intents(
             -- Where the server confirms, the answers tell of each failure.
             or heard.step = $10
               and heard.far = known.far
-              and known.mode = 'client'
+              and known.mode <> 'server'
               and coalesce(heard.at >= known.declined_at, true)
           )
         ",

@@ -4,9 +4,14 @@
 //! They can be stored and sent again: under one idempotency key Stripe takes only the parameters that it saw first.
 
 mod account;
+mod catalogue;
+mod checkout;
+mod invoice;
 mod list;
 mod payment_intent;
+mod quote;
 mod refund;
+mod subscription;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +21,26 @@ pub use account::{
     AccountLinkType, AccountType, BusinessType, CapabilityRequest, NewAccount, NewAccountLink,
     NewCapabilities,
 };
+pub use catalogue::{NewPrice, NewProduct, NewRecurring, RecurringInterval};
+pub use checkout::{
+    CheckoutMode, CustomerCreation, ExpireCheckoutSession, ListCheckoutSessions, NewCheckoutSession,
+    NewSessionLine, PaymentIntentData, PriceData, ProductData,
+};
+pub use invoice::{FinalizeInvoice, MoveInvoice, PayInvoice};
 pub use list::{CreatedAfter, ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds};
 pub use payment_intent::{
     AllowRedirects, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CaptureMethod,
     CapturePaymentIntent, CardOptions, ConfirmPaymentIntent, ConfirmationMethod, NewPaymentIntent,
     NewTransferData, PaymentMethodOptions, RequestThreeDSecure, SetupFutureUsage, UpdatePaymentIntent,
 };
+pub use quote::{
+    FinalizeQuote, NewInvoiceSettings, NewQuote, NewQuoteLine, NewSubscriptionData, QuoteCollectionMethod,
+};
 pub use refund::{NewRefund, RefundReason};
+pub use subscription::{
+    CancelSubscription, ChangeSubscription, ItemChange, NewSubscription, NewSubscriptionItem, PauseBehavior,
+    PauseInvoices, PauseWish, PaymentBehavior, ProrationBehavior, ResumeSubscription,
+};
 
 /// Keys and values to be written on an object; an empty value takes a key away.
 pub type NewMetadata = BTreeMap<String, String>;
@@ -43,9 +61,25 @@ pub struct NewCustomer {
     /// For the merchant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Where parcels go; copied to invoices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<NewCustomerShipping>,
     /// The merchant's own.
     #[serde(skip_serializing_if = "NewMetadata::is_empty")]
     pub metadata: NewMetadata,
+}
+
+/// Where a customer's parcels go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NewCustomerShipping {
+    /// Who receives them; Stripe demands it.
+    pub name: String,
+    /// For the carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Where to; Stripe demands it.
+    pub address: NewAddress,
 }
 
 /// Where a parcel goes.

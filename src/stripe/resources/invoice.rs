@@ -21,6 +21,9 @@ pub struct Invoice {
     /// `draft`, `open`, `paid`, `void` or `uncollectible`.
     #[serde(default)]
     pub status: Option<String>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "unix")]
+    pub created: Option<OffsetDateTime>,
     /// What the customer knows it by; given when it is finalised.
     #[serde(default)]
     pub number: Option<String>,
@@ -161,6 +164,11 @@ impl Invoice {
         self.payment_intent.iter().flatten().chain(listed)
     }
 
+    /// Whether it names the PaymentIntent that pays it, or says that none does.
+    pub fn names_payment_intent(&self) -> bool {
+        self.payment_intent.is_some() || self.payments.as_ref().is_some_and(|list| !list.data.is_empty())
+    }
+
     /// Whether this event tells what paid it, if only that nothing had to: then nobody need wait to learn it.
     pub fn tells_what_paid(&self) -> bool {
         self.payment_intent.is_some()
@@ -188,6 +196,11 @@ impl Invoice {
     /// Its lines, the first ten.
     pub fn lines(&self) -> &[InvoiceLine] {
         self.lines.as_ref().map_or(&[], |list| &list.data)
+    }
+
+    /// Whether it says which lines it has.
+    pub fn tells_lines(&self) -> bool {
+        self.lines.is_some()
     }
 
     /// Whether it has more lines than it shows.

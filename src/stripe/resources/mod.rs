@@ -3,13 +3,18 @@
 mod account;
 mod balance_transaction;
 mod charge;
+mod checkout_session;
 mod dispute;
 mod invoice;
 mod invoice_payment;
 mod payment_intent;
 mod payment_method;
+mod price;
+mod product;
+mod quote;
 mod radar;
 mod refund;
+mod subscription;
 
 use std::collections::HashMap;
 
@@ -20,6 +25,7 @@ use time::OffsetDateTime;
 pub use account::{Account, AccountLink, OAuthGrant, Requirements};
 pub use balance_transaction::BalanceTransaction;
 pub use charge::Charge;
+pub use checkout_session::{CheckoutSession, CustomerDetails, SessionLine};
 pub use dispute::Dispute;
 pub use invoice::{Invoice, InvoiceLine, LinePrice, Period};
 pub use invoice_payment::InvoicePayment;
@@ -27,8 +33,15 @@ pub use payment_intent::{
     ClientSecret, NextAction, PaymentError, PaymentIntent, RedirectToUrl, TransferData,
 };
 pub use payment_method::{Card, PaymentMethod};
+pub use price::{Price, Recurring};
+pub use product::Product;
+pub use quote::{Quote, QuoteLine, QuoteRecurring};
 pub use radar::{EarlyFraudWarning, Review};
 pub use refund::Refund;
+pub use subscription::{
+    PauseCollection, Subscription, SubscriptionItem, SubscriptionPrice, SubscriptionRecurring,
+    SubscriptionSchedule,
+};
 
 use super::Id;
 

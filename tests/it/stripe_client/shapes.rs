@@ -7,17 +7,21 @@ use std::path::Path;
 use futures_util::StreamExt;
 use packline::stripe::params::{
     AccountLinkType, AccountType, AllowRedirects, AutomaticPaymentMethods, BusinessType, CancelPaymentIntent,
-    CancellationReason, CapabilityRequest, CaptureMethod, CapturePaymentIntent, CardOptions,
-    ConfirmPaymentIntent, ConfirmationMethod, CreatedAfter, ListEvents, ListPaymentIntents,
-    ListPaymentMethods, ListRefunds, NewAccount, NewAccountLink, NewAddress, NewCapabilities, NewCustomer,
-    NewMetadata, NewPaymentIntent, NewRefund, NewShipping, NewTransferData, PaymentMethodOptions,
-    RefundReason, RequestThreeDSecure, SetupFutureUsage, UpdatePaymentIntent,
+    CancellationReason, CapabilityRequest, CaptureMethod, CapturePaymentIntent, CardOptions, CheckoutMode,
+    ConfirmPaymentIntent, ConfirmationMethod, CreatedAfter, CustomerCreation, ListCheckoutSessions,
+    ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds, NewAccount, NewAccountLink, NewAddress,
+    NewCapabilities, NewCheckoutSession, NewCustomer, NewCustomerShipping, NewMetadata, NewPaymentIntent,
+    NewRefund, NewSessionLine, NewShipping, NewTransferData, PaymentIntentData, PaymentMethodOptions,
+    PriceData, ProductData, RefundReason, RequestThreeDSecure, SetupFutureUsage, UpdatePaymentIntent,
 };
 use packline::stripe::{CallError, Client};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::server::{Scripted, call, ok};
+
+mod billing;
+mod invoicing;
 
 /// What was asked for, and the request that it became.
 #[derive(Serialize)]
@@ -232,6 +236,53 @@ async fn payment_intents(all: &mut Collector) {
     all.record("retrieve_payment_intent", json!({}), client.retrieve_payment_intent("pi_1", None).await);
 }
 
+async fn checkout_sessions(all: &mut Collector) {
+    let client = all.client.clone();
+    let least = NewCheckoutSession {
+        line_items: vec![line("Mug", 1500)],
+        success_url: "https://shop.test/done?session={CHECKOUT_SESSION_ID}".to_owned(),
+        ..Default::default()
+    };
+    all.record("create_checkout_session", &least, client.create_checkout_session(&least, call()).await);
+    for customer_creation in [CustomerCreation::Always, CustomerCreation::IfRequired] {
+        let new = NewCheckoutSession {
+            mode: CheckoutMode::Payment,
+            line_items: vec![line("Mug", 1500), line("Cup", 900)],
+            success_url: "https://shop.test/done".to_owned(),
+            cancel_url: text("https://shop.test/cart"),
+            expires_at: Some(1_790_003_600),
+            client_reference_id: text("order-1"),
+            customer: text("cus_1"),
+            customer_email: text("a+b@example.com"),
+            customer_creation: Some(customer_creation),
+            payment_intent_data: Some(PaymentIntentData {
+                description: text("Order 1"),
+                capture_method: Some(CaptureMethod::Manual),
+                setup_future_usage: Some(SetupFutureUsage::OffSession),
+                receipt_email: text("a+b@example.com"),
+                statement_descriptor_suffix: text("ORDER 1"),
+                application_fee_amount: Some(400),
+                transfer_data: Some(NewTransferData { destination: "acct_1".to_owned(), amount: None }),
+                on_behalf_of: text("acct_1"),
+                metadata: metadata(),
+            }),
+            metadata: metadata(),
+            expand: vec!["customer".to_owned()],
+        };
+        all.record("create_checkout_session", &new, client.create_checkout_session(&new, call()).await);
+    }
+    all.record("expire_checkout_session", json!({}), client.expire_checkout_session("cs_1", call()).await);
+    all.record("retrieve_checkout_session", json!({}), client.retrieve_checkout_session("cs_1", None).await);
+}
+
+fn line(name: &str, unit_amount: i64) -> NewSessionLine {
+    let product_data = ProductData { name: name.to_owned(), metadata: metadata() };
+    NewSessionLine {
+        quantity: 2,
+        price_data: PriceData { currency: "eur".to_owned(), unit_amount, product_data },
+    }
+}
+
 async fn refunds_and_customers(all: &mut Collector) {
     let client = all.client.clone();
     for reason in [RefundReason::Duplicate, RefundReason::Fraudulent, RefundReason::RequestedByCustomer] {
@@ -252,6 +303,11 @@ async fn refunds_and_customers(all: &mut Collector) {
         name: text("Ada Example"),
         phone: text("+49 30 1"),
         description: text("From the shop"),
+        shipping: Some(NewCustomerShipping {
+            name: "Ada Ü. Example".to_owned(),
+            phone: text("+49 30 1"),
+            address: shipping().address,
+        }),
         metadata: metadata(),
     };
     all.record("create_customer", &new, client.create_customer(&new, call()).await);
@@ -321,6 +377,10 @@ async fn lists(all: &mut Collector) {
     let first = client.list_payment_intents(filter.clone(), None).next().await.unwrap();
     all.record("list_payment_intents", page(&filter, json!({})), first);
 
+    let filter = ListCheckoutSessions { payment_intent: text("pi_1"), created: created() };
+    let first = client.list_checkout_sessions(filter.clone(), None).next().await.unwrap();
+    all.record("list_checkout_sessions", page(&filter, json!({})), first);
+
     let filter = ListPaymentMethods { customer: text("cus_1"), method_type: text("card") };
     let first = client.list_payment_methods(filter.clone(), None).next().await.unwrap();
     all.record("list_payment_methods", page(&filter, json!({})), first);
@@ -347,9 +407,12 @@ async fn everything_that_can_be_sent_is_written_down_for_stripes_own_sdk() {
     let mut all = Collector::start().await;
 
     payment_intents(&mut all).await;
+    checkout_sessions(&mut all).await;
     refunds_and_customers(&mut all).await;
     accounts(&mut all).await;
     lists(&mut all).await;
+    billing::written(&mut all).await;
+    invoicing::invoicing(&mut all).await;
 
     assert!(all.shapes.len() > 30);
     let shapes = serde_json::to_string_pretty(&all.shapes).unwrap();

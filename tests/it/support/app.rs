@@ -28,7 +28,7 @@ pub const CONNECT_SECRET: &str = "whsec_connect";
 
 /// How long the service waits for what may explain a success.
 pub const PATIENCE: Patience =
-    Patience { grace: Duration::from_secs(15), order_wait: Duration::from_secs(600) };
+    Patience { grace: Duration::from_secs(15), order_wait: Duration::from_secs(600), can_ask: false };
 
 /// How long a service may take to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -219,8 +219,12 @@ impl TestApp {
     // The workers.
 
     pub fn applier(&self) -> Applier {
+        self.patient_applier(PATIENCE)
+    }
+
+    pub fn patient_applier(&self, patience: Patience) -> Applier {
         let metrics = InboxMetrics::register(&mut telemetry::registry());
-        Applier::new(self.pool.clone(), self.clock.clone(), false, PATIENCE, metrics)
+        Applier::new(self.pool.clone(), self.clock.clone(), false, patience, metrics)
     }
 
     /// Applies what is due until nothing is.

@@ -1,6 +1,8 @@
 //! What tests stand on: a database, a running service whose workers are drained by hand, and Stripe's side of the talk.
 
 mod app;
+#[cfg(feature = "fake-stripe")]
+pub mod billing;
 mod database;
 mod load;
 mod lock;

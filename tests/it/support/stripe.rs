@@ -214,6 +214,21 @@ pub fn invoice_payment_paid(invoice: &str, intent: &str) -> Value {
     )
 }
 
+/// A checkout session of 20.00 USD.
+pub fn session(event_type: &str, id: &str, intent: &str, payment_status: &str) -> Value {
+    event(
+        &format!("checkout.session.{event_type}"),
+        json!({
+            "id": id, "object": "checkout.session", "amount_total": 2000, "client_reference_id": null,
+            "collected_information": { "shipping_details": { "name": "Ada", "address": { "city": "London" } } },
+            "currency": "usd", "customer": null,
+            "customer_details": { "email": "ada@example.com", "name": "Ada" }, "invoice": null, "livemode": false,
+            "metadata": {}, "mode": "payment", "payment_intent": intent, "payment_link": "plink_1",
+            "payment_status": payment_status, "status": "complete", "subscription": null
+        }),
+    )
+}
+
 /// The body of an order of 20.00 USD.
 pub fn order(fields: Value) -> Value {
     with(

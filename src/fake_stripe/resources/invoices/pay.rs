@@ -24,7 +24,7 @@ pub(in crate::fake_stripe::resources) fn open(world: &mut World, id: &str) {
         customer["next_invoice_sequence"] = json!(sequence + 1);
         customer["balance"] = json!(left);
     });
-    let page = format!("{}/_fake/pages/receipts/{id}", world.base);
+    let page = format!("{}/_fake/pages/invoices/{id}", world.base);
     world.change(id, |invoice| {
         invoice["status"] = json!("open");
         invoice["number"] = json!(format!("{prefix}-{sequence:04}"));
@@ -34,7 +34,7 @@ pub(in crate::fake_stripe::resources) fn open(world: &mut World, id: &str) {
         invoice["ending_balance"] = json!(left);
         invoice["automatically_finalizes_at"] = Value::Null;
         invoice["hosted_invoice_url"] = json!(page);
-        invoice["invoice_pdf"] = json!(format!("{page}?pdf"));
+        invoice["invoice_pdf"] = json!(format!("{page}/pdf"));
         invoice["status_transitions"]["finalized_at"] = json!(now);
     });
     if due > 0 {
@@ -67,8 +67,25 @@ fn overdue_soon(world: &mut World, id: &str) {
     }
 }
 
+/// The intent that has paid before there was an invoice: a Checkout Session's.
+fn brought_intent(world: &World, id: &str) -> Option<String> {
+    let invoice = world.body(id);
+    let of_subscription = match subscriptions::of_invoice(&invoice) {
+        Some(subscription) if invoice["billing_reason"] == "subscription_create" => {
+            world.hidden(subscription)
+        }
+        _ => Value::Null,
+    };
+    let brought = [&world.hidden(id)["paid_by"], &of_subscription["paid_by"]];
+    brought.into_iter().find_map(|intent| intent.as_str().map(str::to_owned))
+}
+
 fn make_intent(world: &mut World, id: &str) {
     let invoice = world.body(id);
+    if let Some(intent) = brought_intent(world, id) {
+        payments::tie(world, id, &intent, invoice["amount_due"].as_i64().unwrap_or_default(), true);
+        return;
+    }
     let is_first = invoice["billing_reason"] == "subscription_create";
     let form = format!(
         "amount={}&currency={}&customer={}&payment_method_types[]=card&capture_method=automatic{}",

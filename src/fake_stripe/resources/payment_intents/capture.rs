@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{checks, errors};
 use crate::fake_stripe::frame::call::Call;
 use crate::fake_stripe::frame::failure::Failure;
-use crate::fake_stripe::resources::{Answer, charges, disputes, invoices, payment_methods};
+use crate::fake_stripe::resources::{Answer, charges, checkout, disputes, invoices, payment_methods};
 use crate::fake_stripe::world::World;
 
 const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
@@ -63,6 +63,7 @@ pub(super) fn capture(world: &mut World, call: &Call, id: &str) -> Answer {
     charges::capture(world, &charge, amount);
     world.emit("payment_intent.succeeded", id);
     invoices::after_payment(world, id);
+    checkout::after_payment(world, id);
     let method = intent["payment_method"].as_str().unwrap_or_default();
     if let Some(card) = payment_methods::card_of(world, method) {
         disputes::after_payment(world, &charge, card.ending);
@@ -91,6 +92,13 @@ pub(super) fn cancel(world: &mut World, call: &Call, id: &str) -> Answer {
     }
     if !world.hidden(id)["invoice"].is_null() {
         let message = "You cannot cancel this PaymentIntent because it belongs to an invoice. Void the invoice instead.";
+        return Err(errors::unexpected_state(&intent, message));
+    }
+    if let Some(session) = world.hidden(id)["session"].as_str()
+        && world.body(session)["status"] == "open"
+    {
+        let message = "You cannot cancel this PaymentIntent because it belongs to a Checkout Session. Expire the session \
+                       instead.";
         return Err(errors::unexpected_state(&intent, message));
     }
     end(world, id, reason.map_or(Value::Null, |reason| json!(reason)));

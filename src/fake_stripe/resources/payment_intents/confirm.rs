@@ -8,7 +8,7 @@ use crate::fake_stripe::frame::call::{Call, Params};
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::resources::cards::{Ending, Wants};
 use crate::fake_stripe::resources::{
-    Answer, charges, disputes, invoices, payment_methods, settlement, tokens,
+    Answer, charges, checkout, disputes, invoices, payment_methods, settlement, tokens,
 };
 use crate::fake_stripe::world::{Timer, World};
 
@@ -220,6 +220,7 @@ fn pay(world: &mut World, id: &str) -> Result<(), Failure> {
         world.emit("charge.pending", &charge);
         world.emit("payment_intent.processing", id);
         save_method(world, id);
+        checkout::after_payment(world, id);
         let settle = Timer::SettleDebit { intent: id.to_owned(), charge, failure: debit.failure };
         world.schedule(debit.after, settle);
         return Ok(());
@@ -251,6 +252,7 @@ fn pay(world: &mut World, id: &str) -> Result<(), Failure> {
     if !is_manual {
         invoices::after_payment(world, id);
     }
+    checkout::after_payment(world, id);
     if is_manual {
         world.schedule(CAPTURE_WITHIN, Timer::AutoCancel { intent: id.to_owned() });
     } else {
@@ -350,6 +352,7 @@ pub(in crate::fake_stripe) fn settle_debit(world: &mut World, id: &str, charge: 
         let failure = charges::card_error(code, None, message);
         charges::fail(world, charge, &failure);
         errors::attempt_failed(world, id, failure.with("charge", json!(charge)));
+        checkout::after_failure(world, id);
         invoices::after_failure(world, id);
         return;
     }
@@ -362,6 +365,7 @@ pub(in crate::fake_stripe) fn settle_debit(world: &mut World, id: &str, charge: 
     world.emit("charge.succeeded", charge);
     world.emit("payment_intent.succeeded", id);
     invoices::after_payment(world, id);
+    checkout::after_payment(world, id);
     charges::settle_soon(world, charge);
 }
 

@@ -56,7 +56,7 @@ pub(in crate::fake_stripe) fn pdf(
 }
 
 /// A PDF 1.4 of rows of text.
-fn document(rows: &[String]) -> Vec<u8> {
+pub(in crate::fake_stripe) fn document(rows: &[String]) -> Vec<u8> {
     let pages: Vec<&[String]> = rows.chunks(ROWS_ON_A_PAGE).collect();
     let first_page = 4;
     let kids: Vec<String> = (0..pages.len()).map(|page| format!("{} 0 R", first_page + 2 * page)).collect();

@@ -41,6 +41,11 @@ fn hear(life: &Life, (start, positions): &Hearing) -> End {
     // How a hold came to an end, and how the lines were learnt, may differ.
     facts.holds.retain(|_, hold| matches!(hold, HoldState::Open { .. }));
     facts.learnt = None;
+    // What was queued for a part that looked like the whole waits in the queue for the rest, or was cancelled when that
+    // part went back: nothing is sent, as if it had never been queued.
+    if facts.origin == Origin::Invoice && !facts.payment.is_covered() {
+        facts.fulfilment = FulfilmentStatus::None;
+    }
     End { sums: (facts.amount_paid(), facts.amount_refunded()), facts }
 }
 
@@ -134,14 +139,64 @@ fn adopted() -> impl Strategy<Value = Life> {
     })
 }
 
+/// What an invoice says the purchase is.
+fn terms(is_paid: bool, amount: i64) -> Option<Terms> {
+    Some(Terms {
+        origin: Origin::Invoice,
+        is_paid,
+        total: usd(amount),
+        lines: Vec::new(),
+        prices: Vec::new(),
+        metadata: Metadata::new(),
+    })
+}
+
+/// What an invoice says while it is open, at first and after a credit note; with what a failed try said.
+fn asked(amount: i64) -> News {
+    News { terms: terms(false, amount), ..from_buyer(hint(PaymentStatus::AwaitingPayment), "Ada Lovelace") }
+}
+
+/// An invoice that is an order since it was finalised, or whose first payment became one: a credit note makes it ask less,
+/// one PaymentIntent or two bring all of it, a part of it or nothing, another is called off, and in the end it is heard to
+/// be paid, or is not.
+fn finalised() -> impl Strategy<Value = Life> {
+    let hints = vec(select(&PaymentStatus::ALL[..=PaymentStatus::Authorised as usize]), 0..3);
+    let ending = select(&[Some("paid"), Some("void"), None][..]);
+    let intents = (select(&[0, 500, 1500, 2000][..]), any::<bool>());
+    (intents, hints, afterwards(), any::<bool>(), ending).prop_map(
+        |((first, pays_rest), hints, afterwards, has_credit_note, ending)| {
+            let due = if has_credit_note { 1500 } else { ASKED };
+            let mut told = vec![asked(ASKED), asked(due)];
+            told.extend(hints.into_iter().map(|status| from_buyer(hint(status), "Ada Lovelace")));
+            told.push(News { is_of_try: true, ..hint(PaymentStatus::Cancelled) });
+            told.extend((first > 0).then(|| from_buyer(captured("pi_1", first), "Ada")));
+            told.extend(
+                (pays_rest && (1..due).contains(&first))
+                    .then(|| from_buyer(captured("pi_2", due - first), "Ada")),
+            );
+            told.extend(afterwards);
+            told.extend(ending.map(|ending| match ending {
+                "paid" => News { terms: terms(true, due), ..from_buyer(invoice_paid(due), "Ada Lovelace") },
+                _ => hint(PaymentStatus::Cancelled),
+            }));
+            let from_invoice =
+                OrderFacts { details: buyer("Ada Lovelace"), has_invoice: true, ..order(Origin::Invoice) };
+            let from_intent =
+                OrderFacts { details: buyer("Ada"), total: usd(first), ..order(Origin::PaymentIntent) };
+            let mut starts = vec![from_invoice];
+            starts.extend((first > 0).then_some(from_intent));
+            Life { starts, told: self::told(told, true).collect() }
+        },
+    )
+}
+
 /// An invoice that no order was made for, paid by one PaymentIntent or two, adopted from itself or from the first of
 /// these, in the old shape (each names the invoice) or the new (only the link does).
 fn invoiced() -> impl Strategy<Value = Life> {
     let hints = vec(select(&PaymentStatus::ALL[..=PaymentStatus::Cancelled as usize]), 0..3);
     (select(&[500, 1500, 2000][..]), hints, afterwards(), any::<bool>()).prop_map(
         |(first, hints, afterwards, is_old)| {
-            let terms = Terms { total: usd(ASKED), lines: Vec::new(), metadata: Metadata::new() };
-            let paid = News { terms: Some(terms), ..from_buyer(invoice_paid(ASKED), "Ada Lovelace") };
+            let paid = News { terms: terms(true, ASKED), ..from_buyer(invoice_paid(ASKED), "Ada Lovelace") };
             let hints = hints.into_iter().map(|status| from_buyer(hint(status), "Old Name")).collect();
             let mut intents = vec![from_buyer(captured("pi_1", first), "Ada")];
             intents.extend((first < ASKED).then(|| from_buyer(captured("pi_2", ASKED - first), "Ada")));
@@ -190,4 +245,9 @@ fn a_payment_intent_that_became_an_order_ends_the_same_however_its_news_is_heard
 #[test]
 fn an_invoice_that_became_an_order_ends_the_same_however_its_news_is_heard() {
     ends_the_same(invoiced());
+}
+
+#[test]
+fn an_invoice_that_is_an_order_since_it_was_finalised_ends_the_same_however_its_news_is_heard() {
+    ends_the_same(finalised());
 }

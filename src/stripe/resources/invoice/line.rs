@@ -85,6 +85,13 @@ impl From<WirePrice> for LinePrice {
     }
 }
 
+impl LinePrice {
+    /// The merchant's name for the article, where the price says it.
+    pub fn sku(&self) -> Option<&str> {
+        self.metadata.get("sku").or(self.lookup_key.as_ref()).map(String::as_str)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Pricing {
     #[serde(default)]

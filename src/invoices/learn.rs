@@ -1,0 +1,81 @@
+//! What Stripe answers about invoices: folded in like what events tell, and beside it what no event tells.
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::invoice::Facts;
+use super::state::{ASKED, Known, Source};
+use super::store;
+use crate::outbox::{Outcome, StoredCall};
+use crate::stripe;
+
+/// Takes over an invoice as Stripe answered with it, in the caller's transaction; returns our id. None for what is no
+/// invoice that we can read.
+///
+/// # Errors
+/// The database's.
+pub async fn learn(
+    conn: &mut PgConnection,
+    answer: &Value,
+    account: Option<&str>,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Uuid>> {
+    let Ok(invoice) = serde_json::from_value::<stripe::Invoice>(answer.clone()) else {
+        tracing::error!(stripe.object = answer["id"].as_str(), "an answer is no invoice that can be read");
+        return Ok(None);
+    };
+    learn_read(conn, &invoice, account, now).await
+}
+
+/// The same of an invoice that was read already.
+///
+/// # Errors
+/// The database's.
+pub async fn learn_read(
+    conn: &mut PgConnection,
+    invoice: &stripe::Invoice,
+    account: Option<&str>,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Uuid>> {
+    let Some((name, facts)) = invoice.id.as_deref().zip(Facts::of(invoice)) else { return Ok(None) };
+    let mut rows = store::lock(conn, &[name]).await?;
+    if rows.is_empty() {
+        let at = facts.created.unwrap_or(now);
+        let source = Source { told_as: ASKED.to_owned(), at, by: ASKED.to_owned() };
+        store::insert(conn, name, account, &Known::first(facts.clone(), source), now).await?;
+        rows = store::lock(conn, &[name]).await?;
+    }
+    let Some(row) = rows.get_mut(name) else { return Ok(None) };
+    row.known.ask(&facts);
+    store::save(conn, row, None, now).await?;
+    store::record_look(conn, row.id, invoice.client_secret(), now).await?;
+    let intents: Vec<&str> = invoice.payment_intents().map(stripe::Id::as_str).collect();
+    store::add_intents(conn, &vec![name; intents.len()], &intents).await?;
+    Ok(Some(row.id))
+}
+
+/// Records what a call about an invoice came to.
+pub fn receive<'c>(
+    conn: &'c mut PgConnection,
+    call: &'c StoredCall,
+    outcome: &'c Outcome,
+    now: OffsetDateTime,
+) -> BoxFuture<'c, sqlx::Result<()>> {
+    Box::pin(async move {
+        match outcome {
+            Outcome::Done(answer) | Outcome::Seen(answer) => {
+                learn(conn, answer, call.account.as_deref(), now).await?;
+                if call.tries > 1 {
+                    // It may be the repetition of an old answer.
+                    store::look_at(conn, call.subject, now).await?;
+                }
+            }
+            // Perhaps it is not as we thought.
+            Outcome::Refused(_) | Outcome::NotDone { .. } => store::look_at(conn, call.subject, now).await?,
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,91 @@
+//! Lookups: asking Stripe for what events do not say. Settling events writes each question down; this worker asks it, keeps
+//! the answer, and wakes what waits for it.
+//!
+//! No transaction is open while Stripe is asked. A question whose worker died is asked again when its lease is over; asking
+//! changes nothing at Stripe's. Stripe's refusal ends a question too: what waits for it goes on with what is known.
+
+mod ask;
+
+use futures_util::future::BoxFuture;
+use sqlx::{PgConnection, PgPool};
+use time::{Duration, OffsetDateTime};
+
+use crate::clock::Clock;
+use crate::orders::lookups::{Outcome, Question, claim_question, put_off_question, record_outcome};
+use crate::orders::routes::WakeWaiting;
+use crate::stripe::{CallError, Client, Invoice};
+
+use ask::Said;
+
+const FIRST_WAIT: Duration = Duration::seconds(5);
+const LONGEST_WAIT: Duration = Duration::hours(1);
+
+/// Hears of an invoice as Stripe shows it when asked, with what events never carry: its payments and the secret of its
+/// payment form. It runs in the transaction that keeps the answer.
+pub type Hear = for<'c> fn(
+    &'c mut PgConnection,
+    &'c Invoice,
+    Option<&'c str>,
+    OffsetDateTime,
+) -> BoxFuture<'c, sqlx::Result<()>>;
+
+/// Asks Stripe.
+#[derive(Clone)]
+pub struct Lookups {
+    pool: PgPool,
+    clock: Clock,
+    client: Client,
+    wake: WakeWaiting,
+    hear: Option<Hear>,
+}
+
+impl Lookups {
+    /// A worker on a database. `wake` wakes events that wait for answers, `hear` is told of invoices.
+    pub fn new(pool: PgPool, clock: Clock, client: Client, wake: WakeWaiting, hear: Option<Hear>) -> Self {
+        Self { pool, clock, client, wake, hear }
+    }
+
+    /// Asks the question that is due longest; returns how many there were, none or one.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn run_once(&self) -> sqlx::Result<usize> {
+        let claimed = claim_question(&mut *self.pool.acquire().await?, self.clock.now()).await?;
+        let Some((question, tries)) = claimed else { return Ok(0) };
+
+        let said = ask::ask(&self.client, &question).await;
+
+        let now = self.clock.now();
+        match said {
+            Ok(said) => self.record(&question, &said, now).await?,
+            Err(CallError::Refused(refusal)) => {
+                tracing::warn!(lookup = %question.kind, object = question.stripe_id, reason = %refusal, "Stripe refused a lookup");
+                let refused = Said::of(Outcome::Refused(refusal.to_string()));
+                self.record(&question, &refused, now).await?;
+            }
+            Err(error) => {
+                tracing::debug!(lookup = %question.kind, object = question.stripe_id, error = %error, "to be asked again");
+                let mut conn = self.pool.acquire().await?;
+                put_off_question(&mut conn, &question, &error.to_string(), next_try(tries, now)).await?;
+            }
+        }
+        Ok(1)
+    }
+
+    async fn record(&self, question: &Question, said: &Said, now: OffsetDateTime) -> sqlx::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        said.keep_skus(&mut tx, question, now).await?;
+        if let (Some(hear), Some(invoice)) = (self.hear, &said.invoice) {
+            hear(&mut tx, invoice, question.account.as_deref(), now).await?;
+        }
+        let appeared = record_outcome(&mut tx, question, &said.outcome, now).await?;
+        (self.wake)(&mut tx, appeared, now).await?;
+        tx.commit().await
+    }
+}
+
+/// When to ask again after so many tries, the last one included.
+fn next_try(tries: i32, now: OffsetDateTime) -> OffsetDateTime {
+    let doublings = u32::try_from(tries - 1).unwrap_or_default().min(12);
+    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+}

@@ -1,0 +1,170 @@
+//! What events do not say and Stripe can be asked for: the sku of a price, lines that an event leaves out, which invoice a
+//! payment pays. Settling events writes the questions down; a worker asks them and hands the answers in here.
+//!
+//! Each question is asked once. What waits for the answer waits no longer than the adoption grace: then an order is made
+//! of what is known, and where lines are known to be missing it is held.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::order::{Line, LookupKind, Ref, RefKind};
+use super::store;
+use crate::stripe::InvoiceLine;
+
+/// Something to ask Stripe for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Question {
+    /// The connected account that it belongs to; none for our own.
+    pub account: Option<String>,
+    /// What is asked.
+    pub kind: LookupKind,
+    /// About which object.
+    pub stripe_id: String,
+}
+
+impl Question {
+    /// The key that events wait for.
+    pub(super) fn key(&self) -> String {
+        format!("lookup:{}:{}", self.kind, self.stripe_id)
+    }
+}
+
+/// How a question ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Stripe's answer, reduced to what is needed.
+    Answered(Value),
+    /// Stripe said no; why.
+    Refused(String),
+}
+
+/// What Stripe says of lines.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LinesAnswer {
+    /// All of them.
+    pub lines: Vec<Line>,
+    /// The prices that stand in for the skus of some.
+    pub prices: Vec<String>,
+}
+
+impl LinesAnswer {
+    /// Of all lines of an invoice.
+    pub fn of_invoice(lines: &[InvoiceLine]) -> Self {
+        let (lines, prices) = super::events::read_lines(lines);
+        Self { lines, prices }
+    }
+}
+
+/// What Stripe says of an invoice and its payments.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LinksAnswer {
+    /// Pairs of `in_…` and `pi_…`.
+    pub links: BTreeSet<(String, String)>,
+}
+
+/// Who says how a price's article is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkuSource {
+    /// The merchant, when the price was made through Packline.
+    Catalogue,
+    /// The metadata of the price or of its product.
+    Metadata,
+    /// Nobody: it is the price's lookup key or its id.
+    Stripe,
+}
+
+impl SkuSource {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Catalogue => "catalogue",
+            Self::Metadata => "metadata",
+            Self::Stripe => "stripe",
+        }
+    }
+}
+
+/// The merchant's name for a price.
+#[derive(Clone, Copy, Debug)]
+pub struct Sku<'s> {
+    /// The connected account; none for our own.
+    pub account: Option<&'s str>,
+    /// `price_…`
+    pub price: &'s str,
+    /// The merchant's name for the article.
+    pub sku: &'s str,
+    /// `prod_…`
+    pub product: Option<&'s str>,
+    /// For people.
+    pub description: Option<&'s str>,
+    /// Who says so.
+    pub source: SkuSource,
+}
+
+/// Keeps how the merchant calls what a price stands for; lines of later invoices and sessions are called so.
+///
+/// # Errors
+/// The database's.
+pub async fn learn_sku(conn: &mut PgConnection, sku: &Sku<'_>, now: OffsetDateTime) -> sqlx::Result<()> {
+    store::upsert_sku(conn, sku, now).await
+}
+
+/// Claims the question that is due longest, and says how often it was asked before.
+///
+/// # Errors
+/// The database's.
+pub async fn claim_question(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<(Question, i32)>> {
+    store::claim_lookup(conn, now).await
+}
+
+/// Puts a question off that had no answer.
+///
+/// # Errors
+/// The database's.
+pub async fn put_off_question(
+    conn: &mut PgConnection,
+    question: &Question,
+    problem: &str,
+    next_try_at: OffsetDateTime,
+) -> sqlx::Result<()> {
+    store::put_off_lookup(conn, question, problem, next_try_at).await
+}
+
+/// Records how a question ended; returns the keys whose waiting events wake. None where another worker recorded it first.
+///
+/// # Errors
+/// The database's; the caller rolls back.
+pub async fn record_outcome(
+    conn: &mut PgConnection,
+    question: &Question,
+    outcome: &Outcome,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<String>> {
+    if !store::close_lookup(conn, question, outcome, now).await? {
+        return Ok(Vec::new());
+    }
+    let mut appeared = vec![question.key()];
+    let (LookupKind::Invoice | LookupKind::PaymentIntentInvoice, Outcome::Answered(answer)) =
+        (question.kind, outcome)
+    else {
+        return Ok(appeared);
+    };
+    let answer: LinksAnswer =
+        serde_json::from_value(answer.clone()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    if !answer.links.is_empty() {
+        store::insert_answered_links(conn, &answer.links, &question.key()).await?;
+    }
+    appeared.extend(answer.links.iter().flat_map(|(invoice, intent)| {
+        [
+            Ref::new(RefKind::Invoice, invoice).to_string(),
+            Ref::new(RefKind::PaymentIntent, intent).to_string(),
+        ]
+    }));
+    Ok(appeared)
+}

@@ -1,0 +1,289 @@
+//! `/v1/quotes`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use uuid::Uuid;
+
+use super::Quotes;
+use super::act::Act;
+use super::quote::{Quote, QuoteState};
+use super::request::{FinalizeQuote, QuoteTerms};
+use super::store::{self, QuoteFilter};
+use crate::api::{
+    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults,
+    Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
+};
+
+/// These routes, as `/openapi.json` describes them.
+#[derive(OpenApi)]
+#[openapi(paths(
+    create_quote,
+    list_quotes,
+    show_quote,
+    revise_quote,
+    finalize_quote,
+    accept_quote,
+    cancel_quote,
+    quote_pdf
+))]
+pub struct Described;
+
+/// Adds the routes to a service.
+pub fn configure(service: &mut web::ServiceConfig) {
+    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
+    let quotes = web::resource("/v1/quotes").get(list_quotes).post(create_quote);
+    let quote = web::resource("/v1/quotes/{name}").get(show_quote).post(revise_quote);
+    let finalize = web::resource("/v1/quotes/{name}/finalize").post(finalize_quote);
+    let accept = web::resource("/v1/quotes/{name}/accept").post(accept_quote);
+    let cancel = web::resource("/v1/quotes/{name}/cancel").post(cancel_quote);
+    let pdf = web::resource("/v1/quotes/{name}/pdf").get(quote_pdf);
+    service
+        .service(quotes.default_service(only("GET, POST")))
+        .service(quote.default_service(only("GET, POST")))
+        .service(finalize.default_service(only("POST")))
+        .service(accept.default_service(only("POST")))
+        .service(cancel.default_service(only("POST")))
+        .service(pdf.default_service(only("GET")));
+}
+
+/// Makes the draft of a quote.
+#[utoipa::path(
+    post, path = "/v1/quotes", tag = "billing", security(("api_key" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request makes one quote, and goes on where an earlier try had no answer.")),
+    request_body = QuoteTerms,
+    responses((status = 201, description = "The draft.", body = Quote), CommonFaults, BodyFaults)
+)]
+async fn create_quote(
+    key: ApiKey,
+    request: HttpRequest,
+    body: web::Payload,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
+    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/quotes", &body)?;
+    let asked: QuoteTerms = read_json(&body)?;
+    let made = quotes.create(key, idempotency.as_ref(), &asked).await?;
+    let quote = load(&quotes, made.id).await?;
+    let mut response = HttpResponse::Created();
+    if made.is_replay {
+        response.insert_header(("Idempotent-Replayed", "true"));
+    }
+    Ok(response.json(quote))
+}
+
+/// Shows a quote.
+#[utoipa::path(
+    get, path = "/v1/quotes/{name}", tag = "billing", security(("api_key" = [])),
+    params(("name" = String, Path, description = "Our id or Stripe's, `qt_…`.")),
+    responses((status = 200, description = "The quote.", body = Quote), CommonFaults, NamedFaults)
+)]
+async fn show_quote(
+    _: ApiKey,
+    name: web::Path<String>,
+    quotes: web::Data<Quotes>,
+) -> Result<web::Json<Quote>, ApiError> {
+    let id = find(&quotes, &name).await?;
+    Ok(web::Json(load(&quotes, id).await?))
+}
+
+/// Revises a draft.
+#[utoipa::path(
+    post, path = "/v1/quotes/{name}", tag = "billing", security(("api_key" = [])),
+    params(
+        ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request goes on where an earlier try had no answer."),
+    ),
+    request_body = QuoteTerms,
+    responses((status = 200, description = "The draft as it is now.", body = Quote), CommonFaults, BodyFaults, NamedFaults)
+)]
+async fn revise_quote(
+    key: ApiKey,
+    name: web::Path<String>,
+    request: HttpRequest,
+    body: web::Payload,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
+    let terms: QuoteTerms = read_json(&body)?;
+    act(key, &name, &request, &body, &quotes, Act::Revise(&terms)).await
+}
+
+/// Finalises a draft: it gets its number and its PDF, and can be accepted.
+#[utoipa::path(
+    post, path = "/v1/quotes/{name}/finalize", tag = "billing", security(("api_key" = [])),
+    params(
+        ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request goes on where an earlier try had no answer."),
+    ),
+    request_body(content = Option<FinalizeQuote>),
+    responses((status = 200, description = "The quote, open; also where it was so already.", body = Quote), CommonFaults, BodyFaults, NamedFaults)
+)]
+async fn finalize_quote(
+    key: ApiKey,
+    name: web::Path<String>,
+    request: HttpRequest,
+    body: web::Payload,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    let body = read_body(body).await?;
+    let asked = if body.is_empty() { FinalizeQuote::default() } else { read_json(&body)? };
+    act(key, &name, &request, &body, &quotes, Act::Finalize(&asked)).await
+}
+
+/// Accepts an open quote: that makes its invoice, its subscription, or both.
+#[utoipa::path(
+    post, path = "/v1/quotes/{name}/accept", tag = "billing", security(("api_key" = [])),
+    params(
+        ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
+        ("Idempotency-Key" = Option<String>, Header, description = "A quote is accepted once with or without one."),
+    ),
+    responses(
+        (status = 200, description = "The quote, accepted, with what began; also where it was so already.", body = Quote),
+        (status = 400, description = "The Idempotency-Key is none.", body = crate::api::ErrorBody<'static>),
+        CommonFaults, NamedFaults, ChangeFaults
+    )
+)]
+async fn accept_quote(
+    key: ApiKey,
+    name: web::Path<String>,
+    request: HttpRequest,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    act(key, &name, &request, &[], &quotes, Act::Accept).await
+}
+
+/// Calls a draft or an open quote off.
+#[utoipa::path(
+    post, path = "/v1/quotes/{name}/cancel", tag = "billing", security(("api_key" = [])),
+    params(
+        ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
+        ("Idempotency-Key" = Option<String>, Header, description = "A quote is cancelled once with or without one."),
+    ),
+    responses(
+        (status = 200, description = "The quote, cancelled; also where it was so already.", body = Quote),
+        (status = 400, description = "The Idempotency-Key is none.", body = crate::api::ErrorBody<'static>),
+        CommonFaults, NamedFaults, ChangeFaults
+    )
+)]
+async fn cancel_quote(
+    key: ApiKey,
+    name: web::Path<String>,
+    request: HttpRequest,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    act(key, &name, &request, &[], &quotes, Act::Cancel).await
+}
+
+async fn act(
+    key: ApiKey,
+    name: &str,
+    request: &HttpRequest,
+    body: &[u8],
+    quotes: &Quotes,
+    act: Act<'_>,
+) -> Result<HttpResponse, ApiError> {
+    let operation = format!("POST {}", request.path());
+    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, body)?;
+    let id = find(quotes, name).await?;
+    let is_replay = quotes.act(id, idempotency.as_ref(), act).await?;
+    let mut response = HttpResponse::Ok();
+    if is_replay {
+        response.insert_header(("Idempotent-Replayed", "true"));
+    }
+    Ok(response.json(load(quotes, id).await?))
+}
+
+/// The PDF of a quote that is finalised, as Stripe makes it, for the customer.
+#[utoipa::path(
+    get, path = "/v1/quotes/{name}/pdf", tag = "billing", security(("api_key" = [])),
+    params(("name" = String, Path, description = "Our id or Stripe's, `qt_…`.")),
+    responses((status = 200, description = "The PDF, named by the quote's number.", body = Vec<u8>, content_type = "application/pdf"), CommonFaults, NamedFaults, ChangeFaults)
+)]
+async fn quote_pdf(
+    _: ApiKey,
+    name: web::Path<String>,
+    quotes: web::Data<Quotes>,
+) -> Result<HttpResponse, ApiError> {
+    let id = find(&quotes, &name).await?;
+    quotes.pdf(id).await
+}
+
+async fn find(quotes: &Quotes, name: &str) -> Result<Uuid, ApiError> {
+    let found = store::find_quote(&mut *quotes.pool.acquire().await?, name).await?;
+    found.ok_or_else(|| {
+        ApiError::not_found(format!(
+            "no quote has the id {name:?}; one that was made elsewhere is known once Stripe's events told of it"
+        ))
+    })
+}
+
+async fn load(quotes: &Quotes, id: Uuid) -> Result<Quote, ApiError> {
+    let mut conn = quotes.pool.acquire().await?;
+    let quote = store::load_quotes(&mut conn, &[id], quotes.now()).await?.pop();
+    quote.ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// In this state.
+    #[param(value_type = Option<QuoteState>)]
+    state: Option<String>,
+    /// For this customer, `cus_…`.
+    customer: Option<String>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Quotes on a page; 20 by default.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    limit: Option<String>,
+}
+
+/// A page of quotes, newest first.
+#[derive(Serialize, ToSchema)]
+struct QuotePage {
+    data: Vec<Quote>,
+    /// Give it as `cursor` for the next page; absent on the last one.
+    next_cursor: Option<String>,
+}
+
+/// Lists quotes, newest first.
+#[utoipa::path(
+    get, path = "/v1/quotes", tag = "billing", security(("api_key" = [])), params(ListQuery),
+    responses((status = 200, description = "A page of quotes.", body = QuotePage), CommonFaults, QueryFaults)
+)]
+async fn list_quotes(
+    _: ApiKey,
+    request: HttpRequest,
+    quotes: web::Data<Quotes>,
+) -> Result<web::Json<QuotePage>, ApiError> {
+    let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
+
+    let mut conn = quotes.pool.acquire().await?;
+    let mut ids = store::list_quotes(&mut conn, &filter).await?;
+    let has_more = page.cut(&mut ids);
+    let data = store::load_quotes(&mut conn, &ids, quotes.now()).await?;
+    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
+    Ok(web::Json(QuotePage { data, next_cursor }))
+}
+
+impl ListQuery {
+    fn check(self) -> Result<(QuoteFilter, Paging), Vec<FieldError>> {
+        let mut faults = Vec::new();
+        let states = QuoteState::ALL.map(QuoteState::as_str);
+        if self.state.as_deref().is_some_and(|state| !states.contains(&state)) {
+            faults.push(FieldError::new("state", format!("give one of {}", states.join(", "))));
+        }
+        if self.customer.as_deref().is_some_and(|text| text.contains('\0')) {
+            faults.push(FieldError::new("customer", "give the id of a customer, cus_…"));
+        }
+        let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let filter =
+            QuoteFilter { state: self.state, customer: self.customer, after: page.after, limit: page.rows() };
+        Ok((filter, page))
+    }
+}

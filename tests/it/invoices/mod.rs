@@ -1,0 +1,7 @@
+//! Invoices: what events tell of them, and what a shop can ask.
+
+pub mod desk;
+mod events;
+mod routes;
+
+pub use desk::Desk;

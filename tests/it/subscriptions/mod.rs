@@ -1,0 +1,5 @@
+//! Subscriptions: what events tell of them, and what a shop can ask.
+
+mod events;
+mod routes;
+mod year;

@@ -1,0 +1,130 @@
+//! A shop that bills by the local Stripe: its clock is Stripe's, and Stripe's events reach it when the test says so.
+
+use std::time::Duration;
+
+use packline::app::RECEIVERS;
+use packline::clock::Clock;
+use packline::config::{Secret, StripeConfig};
+use packline::fake_stripe::delivery::Endpoint;
+use packline::fake_stripe::{FakeStripe, Options};
+use packline::outbox::Outbox;
+use packline::stripe::Client;
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::app::{SECRET, TestApp};
+
+const KEY: &str = "sk_test_billing";
+
+pub struct Shop {
+    pub app: TestApp,
+    pub stripe: FakeStripe,
+    pub config: StripeConfig,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        let shop = Self::without_events().await;
+        let url = format!("{}/webhooks/stripe", shop.app.base);
+        let endpoint = Endpoint { secret: SECRET.to_owned(), ..Endpoint::to(url) };
+        shop.stripe.deliveries().add_endpoint(endpoint).unwrap();
+        shop
+    }
+
+    /// One that Stripe's events do not reach.
+    pub async fn without_events() -> Self {
+        let clock = Clock::manual();
+        let stripe = FakeStripe::start(Options::new(clock.clone())).unwrap();
+        let mut config = StripeConfig::new(Secret::new(KEY), stripe.base().parse().unwrap()).unwrap();
+        config.calls_per_second = 1_000;
+        config.timeout = Duration::from_millis(2_000);
+        config.retry_base = Duration::from_millis(1);
+        let app = TestApp::start_with_stripe(clock, config.clone(), Vec::new()).await;
+        Self { app, stripe, config }
+    }
+
+    // The merchant's back end.
+
+    pub async fn send(&self, path: &str, body: Option<&Value>, key: Option<&str>) -> Response {
+        let request = self.app.api(self.app.client.post(format!("{}{path}", self.app.base)));
+        let request = body.into_iter().fold(request, |request, body| request.json(body));
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        request.send().await.unwrap()
+    }
+
+    /// The status and the body of an answer to a POST.
+    pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let response = self.send(path, Some(body), None).await;
+        (response.status(), response.json().await.unwrap())
+    }
+
+    /// Posts what makes something, and returns that.
+    pub async fn make(&self, path: &str, body: &Value) -> Value {
+        let (status, made) = self.post(path, body).await;
+        assert_eq!(status, StatusCode::CREATED, "{path}: {made}");
+        made
+    }
+
+    /// Posts what moves something, and returns that.
+    pub async fn act(&self, path: &str) -> Value {
+        let response = self.send(path, None, None).await;
+        let (status, body) = (response.status(), response.json::<Value>().await.unwrap());
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    /// Posts what cannot be; returns the status, the code and the whole of what is told.
+    pub async fn refused(&self, path: &str, body: Option<&Value>) -> (u16, String, String) {
+        let response = self.send(path, body, None).await;
+        let status = response.status();
+        assert!(status.is_client_error(), "{path}: {status}");
+        let told: Value = response.json().await.unwrap();
+        (status.as_u16(), told["error"]["code"].as_str().unwrap().to_owned(), told["error"].to_string())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let response = self.app.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
+    }
+
+    // Stripe.
+
+    /// What the next calls come to.
+    pub async fn fault(&self, method: &str, path: &str, kind: &str, times: u32) {
+        let fault = json!({ "path": path, "method": method, "kind": kind, "times": times });
+        let url = format!("{}/_fake/faults", self.stripe.base());
+        self.app.client.post(url).json(&fault).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// What stands in Stripe, as another program sees it.
+    pub async fn at_stripe(&self, path: &str) -> Value {
+        let request = self.app.client.get(format!("{}{path}", self.stripe.base())).bearer_auth(KEY);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Somebody does something in the Dashboard.
+    pub async fn in_dashboard(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        let request =
+            self.app.client.post(format!("{}{path}", self.stripe.base())).bearer_auth(KEY).form(form);
+        let answer = request.send().await.unwrap();
+        let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{path}: {body}");
+        body
+    }
+
+    /// Lets Stripe's events arrive and be applied.
+    pub async fn hear(&self) {
+        self.stripe.deliveries().settled().await;
+        self.app.apply_events().await;
+    }
+
+    // The worker.
+
+    /// Makes the calls that are due, until none is.
+    pub async fn work(&self) {
+        let client = Client::new(&self.config).unwrap();
+        let outbox = Outbox::new(self.app.pool.clone(), self.app.clock.clone(), Some(client), RECEIVERS);
+        while outbox.run_once().await.unwrap() > 0 {}
+    }
+}
