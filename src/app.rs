@@ -256,6 +256,7 @@ fn at_stripe(
         payments: Resumer::new(payments),
         lookups: Lookups::new(pool.clone(), clock.clone(), stripe.0.clone(), wake, HEAR_INVOICE),
         invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()),
+        quotes: Quotes::new(pool.clone(), clock.clone(), outbox.clone(), FOR_QUOTES),
         subscriptions: Subscriptions::new(pool.clone(), clock.clone(), outbox.clone(), FOR_SUBSCRIPTIONS),
         accounts: Platform::new(pool, clock, livemode, nowhere, wake, Some(stripe)),
         outbox,

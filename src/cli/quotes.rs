@@ -139,7 +139,10 @@ impl fmt::Display for Page {
         writeln!(f, "  cancelled   {}", time(quote.cancelled_at))?;
         write!(f, "  led to      {}", or_dash(Some(&led_to(quote).join(", "))))?;
         match &quote.lines {
-            None => write!(f, "\n  lines       not known: it was made elsewhere")?,
+            None => write!(
+                f,
+                "\n  lines       not known: Stripe was not asked yet, and its events do not say them"
+            )?,
             Some(lines) => {
                 for line in lines {
                     let what = line.sku.as_deref().or(line.description.as_deref()).or(line.price.as_deref());

@@ -4,7 +4,7 @@
 //! Each question is asked once. What waits for the answer waits no longer than the adoption grace: then an order is made
 //! of what is known, and where lines are known to be missing it is held.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,6 +110,16 @@ pub struct Sku<'s> {
 /// The database's.
 pub async fn learn_sku(conn: &mut PgConnection, sku: &Sku<'_>, now: OffsetDateTime) -> sqlx::Result<()> {
     store::upsert_sku(conn, sku, now).await
+}
+
+/// How the merchant calls what prices of the platform stand for; those that nobody named are not among them.
+///
+/// # Errors
+/// The database's.
+pub async fn known_skus(conn: &mut PgConnection, prices: &[&str]) -> sqlx::Result<HashMap<String, String>> {
+    let named = prices.iter().map(|price| (String::new(), (*price).to_owned())).collect();
+    let skus = store::load_skus(conn, &named).await?;
+    Ok(skus.into_iter().map(|((_, price), sku)| (price, sku)).collect())
 }
 
 /// Claims the question that is due longest, and says how often it was asked before.

@@ -153,7 +153,10 @@ impl Quotes {
         let (step, is_replay) = db::end(tx, planned).await?;
         let Step::Call(call) = step else { return Ok(is_replay) };
         match self.outbox.run(call).await? {
-            Told::Done => Ok(is_replay),
+            Told::Done => {
+                self.complete(id).await?;
+                Ok(is_replay)
+            }
             // It may be so already, by somebody else's doing that we have not heard of.
             Told::Refused(error) => match self.look(id).await {
                 Ok(state) if act.is_done(state) => Ok(is_replay),

@@ -38,6 +38,7 @@ impl Quotes {
         let made = db::end(tx, begun).await?;
         let call = outbox::find_call(&mut *self.pool.acquire().await?, made.id, CREATE).await?;
         self.outbox.run(call.ok_or(sqlx::Error::RowNotFound)?).await?.done()?;
+        self.complete(made.id).await?;
         Ok(made)
     }
 

@@ -105,7 +105,7 @@ pub struct Repeats {
 pub struct QuoteLine {
     /// `price_…`
     pub price: Option<String>,
-    /// What it sends, where the price's metadata says so.
+    /// What it sends: the merchant's name for the price or its product; the id of the price stands in where there is none.
     pub sku: Option<String>,
     /// What the customer reads.
     pub description: Option<String>,
@@ -142,7 +142,7 @@ pub struct Quote {
     pub number: Option<String>,
     /// `cus_…`
     pub customer: Option<String>,
-    /// What is offered, the first ten lines; null where it was made elsewhere and only events told of it.
+    /// All that is offered. Null until Stripe was asked for it: its events do not say it, and without a key nobody asks.
     pub lines: Option<Vec<QuoteLine>>,
     /// On the PDF.
     pub description: Option<String>,

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::create::CREATE;
 use super::quote::QuoteState;
-use super::state::{Known, Snapshot, Source};
+use super::state::{Known, Lines, Snapshot, Source};
 use super::store;
+use crate::orders::lookups::known_skus;
 use crate::outbox::{Outcome, StoredCall};
 use crate::stripe;
 
@@ -53,7 +54,8 @@ pub(super) async fn hear_object(
         .map_err(|error| error.to_string())
         .and_then(|quote| Snapshot::of(&quote).map_err(|error| error.to_string()));
     match read {
-        Ok(snapshot) => {
+        Ok(mut snapshot) => {
+            call_by_sku(conn, &mut snapshot.lines).await?;
             known.hear(&snapshot, source, now);
             store::save(conn, id, &known, now).await?;
         }
@@ -61,6 +63,19 @@ pub(super) async fn hear_object(
         Err(error) => tracing::error!(quote.id = %id, error, "Stripe's answer about a quote cannot be read"),
     }
     Ok(known.state)
+}
+
+/// Calls lines as the merchant calls their prices; what was made through Packline has its name from there.
+pub(super) async fn call_by_sku(conn: &mut PgConnection, lines: &mut Lines) -> sqlx::Result<()> {
+    let Lines::Whole(lines) = lines else { return Ok(()) };
+    let prices: Vec<&str> = lines.iter().filter_map(|line| line.price.as_deref()).collect();
+    let skus = known_skus(conn, &prices).await?;
+    for line in lines {
+        if let Some(sku) = line.price.as_ref().and_then(|price| skus.get(price)) {
+            line.sku = Some(sku.clone());
+        }
+    }
+    Ok(())
 }
 
 async fn refuse(conn: &mut PgConnection, id: Uuid, why: String, now: OffsetDateTime) -> sqlx::Result<()> {

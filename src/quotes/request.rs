@@ -227,7 +227,7 @@ impl QuoteTerms {
 
 /// What answers are asked to say beside what events say.
 pub(super) fn expand() -> Vec<String> {
-    vec!["line_items".to_owned()]
+    vec!["line_items.data.price.product".to_owned()]
 }
 
 pub(super) fn check_expiry(faults: &mut Faults, expires_at: Option<OffsetDateTime>, now: OffsetDateTime) {

@@ -1,9 +1,12 @@
 //! The rules by which Stripe's word moves a quote. Pure: no clock, no SQL, no HTTP.
 //!
 //! A quote only ever goes forwards: draft, open, then cancelled or accepted. So of two snapshots the one that is further
-//! tells the truth, in whatever order they come. A draft changes without an event: of drafts the answer to our own call
-//! counts, since one call at a time moves a quote. What a later state adds (number, invoice, subscription) is never lost
-//! by an earlier snapshot.
+//! tells the truth, in whatever order they come. A draft changes without an event: of drafts what Stripe answers us counts,
+//! since one call at a time moves a quote, and a look during which somebody spoke of it is not heard at all. What a later
+//! state adds (number, invoice, subscription) is never lost by an earlier snapshot.
+//!
+//! Events do not tell what is offered, and answers only the first ten lines: where that leaves the lines unknown, a look is
+//! asked for. What is open does not change any more.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -21,7 +24,7 @@ pub(super) const ANSWER: &str = "api";
 pub(super) enum Source<'s> {
     /// Stripe, in answer to a call of ours that moves the quote.
     Answer,
-    /// We looked.
+    /// Stripe, when we looked, and nobody spoke of the quote meanwhile.
     Look,
     /// An event.
     Event { id: &'s str, created_at: Option<OffsetDateTime> },
@@ -62,7 +65,18 @@ pub(super) struct Snapshot {
     pub ours: Option<Uuid>,
     pub terms: Terms,
     pub marks: Marks,
-    pub lines: Option<Vec<QuoteLine>>,
+    pub lines: Lines,
+}
+
+/// What a snapshot says of a quote's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// Nothing: events never do.
+    Untold,
+    /// There are more than it says.
+    Cut,
+    /// All of them.
+    Whole(Vec<QuoteLine>),
 }
 
 /// What is known of a quote.
@@ -73,9 +87,12 @@ pub(super) struct Known {
     pub reason: Option<String>,
     pub terms: Terms,
     pub marks: Marks,
+    /// All of them; none where they are not known.
     pub lines: Option<Vec<QuoteLine>>,
     /// As of when, and by whose word.
     pub told: Option<(OffsetDateTime, String)>,
+    /// Whether what was heard since it was loaded asks for a look; none where it leaves that as it was.
+    pub look: Option<bool>,
 }
 
 fn rank(state: QuoteState) -> u8 {
@@ -99,6 +116,7 @@ impl Known {
             marks: Marks::default(),
             lines: None,
             told: None,
+            look: None,
         }
     }
 
@@ -107,7 +125,8 @@ impl Known {
         self.stripe_id.get_or_insert_with(|| told.stripe_id.clone());
         self.marks.fill(&told.marks);
         let (ours, theirs) = (rank(self.state), rank(told.state));
-        let is_news = theirs > ours || theirs == ours && matches!(source, Source::Answer);
+        let is_event = matches!(source, Source::Event { .. });
+        let is_news = theirs > ours || theirs == ours && !is_event;
         if !is_news {
             return Some(match ours == theirs {
                 true => format!("it is known already that the quote is {}", self.state),
@@ -116,8 +135,18 @@ impl Known {
         }
         self.state = told.state;
         self.terms = told.terms.clone();
-        if let Some(lines) = &told.lines {
-            self.lines = Some(lines.clone());
+        match &told.lines {
+            Lines::Whole(lines) => {
+                self.lines = Some(lines.clone());
+                self.look = Some(false);
+            }
+            Lines::Cut => {
+                self.lines = None;
+                self.look = Some(true);
+            }
+            // What is open is what was known of it, and what only our own call moved is what it was.
+            Lines::Untold if self.lines.is_some() && (ours >= rank(QuoteState::Open) || !is_event) => {}
+            Lines::Untold => self.look = Some(true),
         }
         self.told = Some(match source {
             Source::Event { id, created_at } => (created_at.unwrap_or(now), id.to_owned()),
@@ -204,17 +233,22 @@ impl Snapshot {
                 accepted_at: at(quote.status_transitions.accepted_at),
                 cancelled_at: at(quote.status_transitions.canceled_at),
             },
-            lines: quote.lines().map(|lines| lines.iter().map(line).collect()),
+            lines: match quote.lines() {
+                None => Lines::Untold,
+                Some(_) if quote.has_more_lines() => Lines::Cut,
+                Some(lines) => Lines::Whole(lines.iter().map(line).collect()),
+            },
         })
     }
 }
 
-fn line(line: &stripe::QuoteLine) -> QuoteLine {
+/// A line, as Stripe tells it.
+pub(super) fn line(line: &stripe::QuoteLine) -> QuoteLine {
     let price = line.price.as_ref();
     let recurring = price.and_then(|price| price.recurring.as_ref());
     QuoteLine {
         price: price.map(|price| price.id.clone()),
-        sku: price.and_then(|price| price.metadata.get("sku").cloned()),
+        sku: price.and_then(|price| price.sku()).map(str::to_owned),
         description: line.description.clone(),
         quantity: line.quantity.unwrap_or(1),
         unit_amount: price.and_then(|price| price.unit_amount),

@@ -21,8 +21,8 @@ pub use pages::Listing;
 pub use resources::{
     Account, AccountLink, Address, BalanceTransaction, Card, Charge, CheckoutSession, ClientSecret, Customer,
     CustomerDetails, Dispute, EarlyFraudWarning, Invoice, InvoiceLine, InvoicePayment, LinePrice, Metadata,
-    NextAction, OAuthGrant, PauseCollection, PaymentError, PaymentIntent, PaymentMethod, Period, Price,
-    Product, Quote, QuoteLine, QuoteRecurring, Recurring, RedirectToUrl, Refund, Requirements, Review,
-    SessionLine, ShippingDetails, Subscription, SubscriptionItem, SubscriptionPrice, SubscriptionRecurring,
-    SubscriptionSchedule, TransferData,
+    NamedProduct, NextAction, OAuthGrant, PauseCollection, PaymentError, PaymentIntent, PaymentMethod,
+    Period, Price, Product, Quote, QuoteLine, QuoteRecurring, Recurring, RedirectToUrl, Refund, Requirements,
+    Review, SessionLine, ShippingDetails, Subscription, SubscriptionItem, SubscriptionPrice,
+    SubscriptionRecurring, SubscriptionSchedule, TransferData,
 };

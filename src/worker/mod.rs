@@ -21,6 +21,7 @@ use crate::invoices::Invoices;
 use crate::lookups::Lookups;
 use crate::outbox::Outbox;
 use crate::payments::Resumer;
+use crate::quotes::Quotes;
 use crate::subscriptions::Subscriptions;
 
 pub use wake::Wake;
@@ -46,6 +47,8 @@ pub struct AtStripe {
     pub lookups: Lookups,
     /// Looks at invoices.
     pub invoices: Invoices,
+    /// Looks at quotes.
+    pub quotes: Quotes,
     /// Looks at subscriptions.
     pub subscriptions: Subscriptions,
     /// Looks at connected accounts.
@@ -65,7 +68,8 @@ impl Workers {
         let woken = wake.on(db::EVENTS_CHANNEL);
         tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
         tasks.spawn(fulfilment.run(wake.on(db::FULFILMENTS_CHANNEL), stop.clone()));
-        if let Some(AtStripe { payments, outbox, lookups, invoices, subscriptions, accounts }) = at_stripe {
+        if let Some(at_stripe) = at_stripe {
+            let AtStripe { payments, outbox, lookups, invoices, quotes, subscriptions, accounts } = at_stripe;
             // Nothing wakes these: their work is due by time.
             let woken = Arc::default;
             tasks.spawn(run("payments", stop.clone(), woken(), async move || payments.run_once().await));
@@ -74,6 +78,7 @@ impl Workers {
             let woken = || wake.on(db::EVENTS_CHANNEL);
             tasks.spawn(run("lookups", stop.clone(), woken(), async move || lookups.run_once().await));
             tasks.spawn(run("invoices", stop.clone(), woken(), async move || invoices.run_once().await));
+            tasks.spawn(run("quotes", stop.clone(), woken(), async move || quotes.run_once().await));
             let look = async move || subscriptions.run_once().await;
             tasks.spawn(run("subscriptions", stop.clone(), woken(), look));
             tasks.spawn(run("accounts", stop.clone(), woken(), async move || accounts.run_once().await));

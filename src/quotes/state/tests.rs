@@ -27,7 +27,7 @@ fn snapshot(state: QuoteState) -> Snapshot {
             cancelled_at: is(&[QuoteState::Cancelled]).then(|| at(300)),
             ..Marks::default()
         },
-        lines: None,
+        lines: Lines::Untold,
     }
 }
 
@@ -51,7 +51,7 @@ fn an_earlier_state_never_undoes_a_later_one_whoever_tells_it() {
     ] {
         for (source, is_moved) in [
             (event("evt_2"), moved_by_event),
-            (Source::Look, moved_by_event),
+            (Source::Look, moved_by_answer),
             (Source::Answer, moved_by_answer),
         ] {
             let mut quote = Known::new();
@@ -76,6 +76,40 @@ fn a_draft_is_as_our_last_call_made_it() {
     assert!(quote.hear(&snapshot(QuoteState::Draft), event("evt_created"), now()).is_some());
 
     assert_eq!(quote.terms.amount_total, Some(9_000));
+}
+
+#[test]
+fn a_look_is_asked_for_where_lines_are_not_known_or_may_have_changed() {
+    use QuoteState::{Accepted, Cancelled, Draft, Open};
+    let lines = || Lines::Whole(Vec::new());
+    let known = |state, lines| {
+        let mut quote = Known::new();
+        quote.hear(&Snapshot { lines, ..snapshot(state) }, Source::Answer, now());
+        quote.look = None;
+        quote
+    };
+    for (mut quote, told, lines, source, asked) in [
+        (Known::new(), Draft, Lines::Untold, event("evt_1"), Some(true)),
+        (Known::new(), Draft, lines(), Source::Answer, Some(false)),
+        (Known::new(), Draft, Lines::Cut, Source::Answer, Some(true)),
+        (known(Draft, lines()), Open, Lines::Untold, event("evt_1"), Some(true)),
+        (known(Draft, lines()), Cancelled, Lines::Untold, Source::Answer, None),
+        (known(Open, lines()), Accepted, Lines::Untold, event("evt_1"), None),
+        (known(Open, lines()), Accepted, Lines::Untold, Source::Answer, None),
+        (known(Open, Lines::Untold), Accepted, Lines::Untold, Source::Answer, Some(true)),
+        (known(Open, lines()), Draft, Lines::Cut, Source::Answer, None),
+        (known(Draft, Lines::Untold), Draft, lines(), Source::Look, Some(false)),
+    ] {
+        let before = format!("{:?} {:?}", quote.state, quote.lines);
+
+        quote.hear(&Snapshot { lines: lines.clone(), ..snapshot(told) }, source, now());
+
+        assert_eq!(quote.look, asked, "{before} told {told} with {lines:?} by {source:?}");
+        assert!(
+            lines != Lines::Cut || asked.is_none() || quote.lines.is_none(),
+            "no part stands for the whole"
+        );
+    }
 }
 
 #[test]

@@ -126,6 +126,7 @@ async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<BTreeMap<Uu
                 },
                 lines: row.lines.map(|Json(lines)| lines),
                 told: row.told_at.zip(row.told_by),
+                look: None,
             };
             Ok((row.id, known))
         })
@@ -139,7 +140,7 @@ pub(in crate::quotes) async fn save(
     known: &Known,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let Known { stripe_id, state, reason, terms, marks, lines, told } = known;
+    let Known { stripe_id, state, reason, terms, marks, lines, told, look } = known;
     let (told_at, told_by) = told.as_ref().map(|(at, by)| (*at, by.as_str())).unzip();
     sqlx::query!(
         "
@@ -147,7 +148,10 @@ pub(in crate::quotes) async fn save(
           stripe_id = $2, state = $3, reason = $4, number = $5, customer = $6, lines = $7, description = $8,
           collection_method = $9, currency = $10, amount_subtotal = $11, amount_total = $12, recurring = $13,
           metadata = $14, expires_at = $15, invoice = $16, subscription = $17, subscription_schedule = $18,
-          finalized_at = $19, accepted_at = $20, cancelled_at = $21, told_at = $22, told_by = $23, updated_at = $24
+          finalized_at = $19, accepted_at = $20, cancelled_at = $21, told_at = $22, told_by = $23, updated_at = $24,
+          news = news + 1,
+          next_look_at = case when $25::boolean is null then next_look_at when $25 then $24 end,
+          looks = case when $25::boolean is null then looks else 0 end
         where id = $1
         ",
         id,
@@ -174,6 +178,7 @@ pub(in crate::quotes) async fn save(
         told_at,
         told_by,
         now,
+        *look,
     )
     .execute(conn)
     .await

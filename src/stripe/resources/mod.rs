@@ -34,7 +34,7 @@ pub use payment_intent::{
 };
 pub use payment_method::{Card, PaymentMethod};
 pub use price::{Price, Recurring};
-pub use product::Product;
+pub use product::{NamedProduct, Product};
 pub use quote::{Quote, QuoteLine, QuoteRecurring};
 pub use radar::{EarlyFraudWarning, Review};
 pub use refund::Refund;

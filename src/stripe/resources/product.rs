@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Metadata, null_as_default};
+use crate::stripe::Id;
 
 /// A product.
 #[derive(Clone, Debug, Deserialize)]
@@ -18,4 +19,14 @@ pub struct Product {
     /// The merchant's own.
     #[serde(default, deserialize_with = "null_as_default")]
     pub metadata: Metadata,
+}
+
+/// A product as other objects name it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum NamedProduct {
+    /// Where it was expanded.
+    Whole(Box<Product>),
+    /// `prod_…`
+    Id(Id),
 }

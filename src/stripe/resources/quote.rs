@@ -56,7 +56,7 @@ pub struct Quote {
     pub status_transitions: StatusTransitions,
     #[serde(default, deserialize_with = "null_as_default")]
     computed: Computed,
-    /// Only where it was expanded; the first ten.
+    /// Only where it was expanded.
     #[serde(default)]
     line_items: Option<List<QuoteLine>>,
 }
@@ -113,9 +113,14 @@ impl Quote {
         self.computed.recurring.as_ref()
     }
 
-    /// Its lines, the first ten; none where it was not asked for them.
+    /// Its lines; none where it was not asked for them. An answer has the first ten of them.
     pub fn lines(&self) -> Option<&[QuoteLine]> {
         self.line_items.as_ref().map(|list| list.data.as_slice())
+    }
+
+    /// Whether there are more of them.
+    pub fn has_more_lines(&self) -> bool {
+        self.line_items.as_ref().is_some_and(|list| list.has_more)
     }
 }
 

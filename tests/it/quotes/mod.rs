@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod events;
+mod lines;
 mod lost;
 mod pdf;
 mod people;

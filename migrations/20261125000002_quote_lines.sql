@@ -1,0 +1,19 @@
+-- What Stripe is asked for about quotes: all their lines, which its events do not tell and its answers cut after ten.
+
+alter table quotes
+  add column next_look_at timestamptz,
+  add column looks        integer not null default 0,
+  add column news         bigint not null default 0;
+
+comment on column quotes.lines is 'All that is offered; null until Stripe was asked for it, since events do not say it.';
+comment on column quotes.next_look_at is 'When the worker looks at the quote; null when nothing asks for it.';
+comment on column quotes.looks is 'Looks that ended in an error since the last that saw it.';
+comment on column quotes.news is 'How often it was spoken of. A look counts only if nobody spoke of it meanwhile.';
+
+-- Serves the worker.
+create index quotes_to_look_at on quotes (next_look_at) where next_look_at is not null;
+
+-- Those of the Dashboard, and those that may have more than the ten lines that were kept of them.
+update quotes set next_look_at = updated_at
+where stripe_id is not null
+  and (lines is null or jsonb_array_length(lines) >= 10);
