@@ -114,7 +114,7 @@ async fn hear_snapshots(
             }
             row.news += 1;
         }
-        store::save(conn, row, next_look(row, now), now).await?;
+        store::save(conn, row, None, next_look(row, now), now).await?;
     }
     Ok(())
 }

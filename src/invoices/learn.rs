@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::invoice::Facts;
 use super::state::{ASKED, Known, Source};
-use super::store;
+use super::store::{self, Seen};
 use crate::outbox::{Outcome, StoredCall};
 use crate::stripe;
 
@@ -23,11 +23,16 @@ pub async fn learn(
     account: Option<&str>,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<Uuid>> {
-    let Ok(invoice) = serde_json::from_value::<stripe::Invoice>(answer.clone()) else {
+    let Some(invoice) = read(answer) else { return Ok(None) };
+    fold(conn, &invoice, account, None, now).await
+}
+
+fn read(answer: &Value) -> Option<stripe::Invoice> {
+    let invoice = serde_json::from_value(answer.clone());
+    if invoice.is_err() {
         tracing::error!(stripe.object = answer["id"].as_str(), "an answer is no invoice that can be read");
-        return Ok(None);
-    };
-    learn_read(conn, &invoice, account, now).await
+    }
+    invoice.ok()
 }
 
 /// The same of an invoice that was read already.
@@ -40,6 +45,17 @@ pub async fn learn_read(
     account: Option<&str>,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<Uuid>> {
+    fold(conn, invoice, account, None, now).await
+}
+
+/// The same, with a time for the worker to look whether that was an old answer.
+async fn fold(
+    conn: &mut PgConnection,
+    invoice: &stripe::Invoice,
+    account: Option<&str>,
+    next_look_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> sqlx::Result<Option<Uuid>> {
     let Some((name, facts)) = invoice.id.as_deref().zip(Facts::of(invoice)) else { return Ok(None) };
     let mut rows = store::lock(conn, &[name]).await?;
     if rows.is_empty() {
@@ -50,8 +66,8 @@ pub async fn learn_read(
     }
     let Some(row) = rows.get_mut(name) else { return Ok(None) };
     row.known.ask(&facts);
-    store::save(conn, row, None, now).await?;
-    store::record_look(conn, row.id, invoice.client_secret(), now).await?;
+    let seen = Seen { client_secret: invoice.client_secret() };
+    store::save(conn, row, Some(seen), next_look_at, now).await?;
     let intents: Vec<&str> = invoice.payment_intents().map(stripe::Id::as_str).collect();
     store::add_intents(conn, &vec![name; intents.len()], &intents).await?;
     Ok(Some(row.id))
@@ -67,11 +83,12 @@ pub fn receive<'c>(
     Box::pin(async move {
         match outcome {
             Outcome::Done(answer) | Outcome::Seen(answer) => {
-                learn(conn, answer, call.account.as_deref(), now).await?;
-                if call.tries > 1 {
-                    // It may be the repetition of an old answer.
-                    store::look_at(conn, call.subject, now).await?;
-                }
+                let Some(invoice) = read(answer) else {
+                    return store::look_at(conn, call.subject, now).await;
+                };
+                // It may be the repetition of an old answer.
+                let next_look_at = (call.tries > 1).then_some(now);
+                fold(conn, &invoice, call.account.as_deref(), next_look_at, now).await?;
             }
             // Perhaps it is not as we thought.
             Outcome::Refused(_) | Outcome::NotDone { .. } => store::look_at(conn, call.subject, now).await?,

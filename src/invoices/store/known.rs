@@ -124,10 +124,18 @@ pub(in crate::invoices) async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-/// Writes what snapshots moved, how many spoke of it, and when the worker is to look at it.
+/// What an answer or a look tells that no event does.
+pub(in crate::invoices) struct Seen<'s> {
+    pub client_secret: Option<&'s str>,
+}
+
+/// Writes what snapshots moved, how many spoke of it, when the worker is to look at it, and what a look saw, if it was
+/// looked at. A transaction writes an invoice by this once: a second update of the row would have Postgres check its order
+/// again, which waits for whoever holds that and perhaps waits for the invoice.
 pub(in crate::invoices) async fn save(
     conn: &mut PgConnection,
     row: &LockedInvoice,
+    seen: Option<Seen<'_>>,
     next_look_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
@@ -165,7 +173,10 @@ pub(in crate::invoices) async fn save(
           news = $29,
           next_look_at = $30,
           looks = 0,
-          updated_at = $31
+          updated_at = $31,
+          client_secret = coalesce($32, client_secret),
+          client_secret_at = case when $32::text is not null then $31 else client_secret_at end,
+          looked_at_news = case when $33 then $29 else looked_at_news end
         where id = $1
         ",
         row.id,
@@ -199,6 +210,8 @@ pub(in crate::invoices) async fn save(
         row.news,
         next_look_at,
         now,
+        seen.as_ref().and_then(|seen| seen.client_secret),
+        seen.is_some(),
     )
     .execute(conn)
     .await?;

@@ -1,4 +1,4 @@
-//! Looks at invoices: which are due, and what they saw that no event tells.
+//! Looks at invoices: which are due.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -52,32 +52,6 @@ pub(in crate::invoices) async fn put_off(
     sqlx::query!("update invoices set looks = looks + 1, next_look_at = $2 where id = $1", id, next_look_at)
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-/// Writes what only looks and answers tell. The caller has locked the row and saved what they tell beside it.
-pub(in crate::invoices) async fn record_look(
-    conn: &mut PgConnection,
-    id: Uuid,
-    client_secret: Option<&str>,
-    now: OffsetDateTime,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "
-        update invoices set
-          client_secret = coalesce($2, client_secret),
-          client_secret_at = case when $2::text is not null then $3 else client_secret_at end,
-          looked_at_news = news,
-          next_look_at = null,
-          looks = 0
-        where id = $1
-        ",
-        id,
-        client_secret,
-        now,
-    )
-    .execute(conn)
-    .await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 pub mod desk;
 mod events;
+mod locks;
 mod routes;
 
 pub use desk::Desk;
