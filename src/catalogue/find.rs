@@ -43,6 +43,32 @@ pub async fn find_customer(
     })
 }
 
+/// Finds the one price of ours that is paid again and again and is called so. The inner error says why there is none.
+///
+/// # Errors
+/// The database's.
+pub async fn find_recurring_price(
+    conn: &mut PgConnection,
+    sku: &str,
+) -> sqlx::Result<Result<KnownPrice, String>> {
+    let mut found = store::find_recurring_prices(conn, sku).await?;
+    let (Some(price), true) = (found.pop(), found.is_empty()) else {
+        let why = if found.is_empty() {
+            format!(
+                "the catalogue has no price that recurs with the sku {sku:?}: make one with POST /v1/prices, or name one by \
+                 price, our id or Stripe's, price_…"
+            )
+        } else {
+            format!(
+                "several prices that recur have the sku {sku:?}: say which by price, our id or Stripe's, price_…"
+            )
+        };
+        return Ok(Err(why));
+    };
+    let Some(stripe_id) = price.stripe_id else { return Err(sqlx::Error::RowNotFound) };
+    Ok(Ok(KnownPrice { stripe_id, terms: Some((price.currency, price.recurring)) }))
+}
+
 /// Finds a price by our id or Stripe's, as [`find_customer`] does.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ mod store;
 mod thing;
 
 pub use customer::{CreateCustomer, Customer};
-pub use find::{KnownCustomer, KnownPrice, find_customer, find_price};
+pub use find::{KnownCustomer, KnownPrice, find_customer, find_price, find_recurring_price};
 pub use price::{CreatePrice, Interval, Price, Recurring};
 pub use product::{CreateProduct, Product};
 pub use receive::{receive_customer, receive_price, receive_product};

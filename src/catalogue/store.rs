@@ -9,7 +9,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub(super) use customers::{find_customer, insert_customer, list_customers, load_customers};
-pub(super) use prices::{NewPriceRow, find_price, insert_price, list_prices, load_prices};
+pub(super) use prices::{
+    NewPriceRow, find_price, find_recurring_prices, insert_price, list_prices, load_prices,
+};
 pub(super) use products::{find_product, insert_product, list_products, load_products};
 
 use super::thing::Making;

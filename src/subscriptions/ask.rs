@@ -123,6 +123,13 @@ impl Subscriptions {
                     May::Not(code, why) => return Err(ApiError::conflict(code, why)),
                     May::Ask => {}
                 }
+                let resolved = match wish {
+                    Wish::Change(change) => Some(Wish::Change(
+                        change.resolve(conn, self.neighbours, &row.stripe_id, facts).await?,
+                    )),
+                    _ => None,
+                };
+                let wish = resolved.as_ref().unwrap_or(wish);
                 let (verb, params) = wish.call(&row.stripe_id, facts)?;
                 let call = NewCall {
                     operation: wish.operation(),

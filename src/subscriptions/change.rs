@@ -1,9 +1,12 @@
-//! Changing what is subscribed to: items by their id, their price or their sku.
+//! Changing what is subscribed to: items by their id, their price or their sku, and prices by our id, Stripe's or a sku.
 
 use serde::Deserialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
+use super::check::{check_metadata, is_method};
 use super::subscription::Facts;
+use super::{Neighbours, RecurringPrice};
 use crate::api::{ApiError, FieldError};
 use crate::stripe::params::{
     ChangeSubscription, ItemChange, NewMetadata, PaymentBehavior, ProrationBehavior,
@@ -33,17 +36,20 @@ pub(super) struct Change {
     pub metadata: NewMetadata,
 }
 
-/// A change of one item. Name it by `item`, or by `price` or `sku` where only one item has it.
+/// A change of one item. Name it by `item`, or by `price` or `sku` where only one item has it; a price or a sku of the
+/// catalogue that no item has adds one.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ItemWish {
     /// `si_…`
     #[serde(default)]
     pub item: Option<String>,
-    /// The sku of the item.
+    /// The sku of the item. Beside `item`, or where no item has it, the sku of the one price of the catalogue that recurs
+    /// and has it.
     #[serde(default)]
     pub sku: Option<String>,
-    /// `price_…`: what it costs from now on; without an item that has it, another item is added.
+    /// What it costs from now on: the id that `POST /v1/prices` answered, or Stripe's, `price_…`. Without an item that has
+    /// it, another item is added.
     #[serde(default)]
     pub price: Option<String>,
     /// How many from now on; 0 takes the item away.
@@ -71,11 +77,55 @@ impl Change {
             }
             if item.item.is_none() && item.sku.is_none() && item.price.is_none() {
                 faults.push(FieldError::new(field("item"), "say which item: by item (si_…), sku or price"));
-            } else if item.price.is_none() && item.quantity.is_none() {
+            } else if item.item.is_some() && item.sku.is_some() && item.price.is_some() {
+                faults.push(FieldError::new(field("sku"), "give either sku or price beside item, not both"));
+            } else if item.price.is_none()
+                && item.quantity.is_none()
+                && (item.item.is_none() || item.sku.is_none())
+            {
                 faults.push(FieldError::new(field("quantity"), "say what changes: quantity, price or both"));
             }
         }
+        if self.default_payment_method.as_deref().is_some_and(|id| !is_method(id)) {
+            let why = "give a payment method of the customer's, pm_…";
+            faults.push(FieldError::new("default_payment_method", why));
+        }
+        faults.extend(check_metadata(&self.metadata));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// The same with the prices that it names as Stripe calls them.
+    ///
+    /// # Errors
+    /// 422 with each name that stands for no price, or for one in another currency.
+    pub async fn resolve(
+        &self,
+        conn: &mut PgConnection,
+        neighbours: Neighbours,
+        stripe_id: &str,
+        facts: &Facts,
+    ) -> Result<Self, ApiError> {
+        let mut resolved = self.clone();
+        let mut faults = Vec::new();
+        for (position, wish) in resolved.items.iter_mut().enumerate() {
+            let (field, found) = if let Some(price) = &wish.price {
+                ("price", (neighbours.price)(conn, price).await?)
+            } else if let Some(sku) = wish.sku.as_ref().filter(|sku| wish.adds(sku, facts)) {
+                ("sku", (neighbours.price_of_sku)(conn, sku).await?)
+            } else {
+                continue;
+            };
+            match found.and_then(|price| in_currency(price, stripe_id, facts)) {
+                Ok(price) => {
+                    wish.price = Some(price);
+                    if field == "sku" {
+                        wish.sku = None;
+                    }
+                }
+                Err(why) => faults.push(FieldError::new(format!("items[{position}].{field}"), why)),
+            }
+        }
+        if faults.is_empty() { Ok(resolved) } else { Err(ApiError::invalid(faults)) }
     }
 
     /// What is asked of Stripe.
@@ -112,7 +162,23 @@ impl Change {
     }
 }
 
+/// Stripe's name of a price, if it fits what is subscribed to. Of prices that were made elsewhere Stripe says whether.
+fn in_currency(price: RecurringPrice, stripe_id: &str, facts: &Facts) -> Result<String, String> {
+    match (price.currency, &facts.currency) {
+        (Some(own), Some(currency)) if own != *currency => Err(format!(
+            "this price is in {own}, and {stripe_id} in {currency}: a subscription has one currency, make a new one"
+        )),
+        _ => Ok(price.stripe_id),
+    }
+}
+
 impl ItemWish {
+    /// Whether its sku names a price of the catalogue, and not the item.
+    fn adds(&self, sku: &str, facts: &Facts) -> bool {
+        let is_known = facts.items.iter().any(|item| item.sku.as_deref() == Some(sku));
+        self.quantity != Some(0) && (self.item.is_some() || !is_known)
+    }
+
     fn params(&self, facts: &Facts) -> Result<ItemChange, (&'static str, String)> {
         let named = |field: &'static str, found: Vec<&super::subscription::Item>, what: &str| match found
             .as_slice()

@@ -10,6 +10,8 @@ use crate::stripe::params::PaymentBehavior;
 
 const MOST_ITEMS: usize = 20;
 const LONGEST_TRIAL: i32 = 730;
+/// Stripe takes 50 entries, and some are ours.
+const MOST_METADATA: usize = 48;
 
 /// The body of `POST /v1/subscriptions`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -91,7 +93,7 @@ impl CreateSubscription {
         if self.days_until_due.is_some_and(|days| !(0..=365).contains(&days)) {
             fault("days_until_due", "give 0 to 365 days");
         }
-        if self.default_payment_method.as_deref().is_some_and(|id| !is_id(id, "pm_") && !is_id(id, "card_")) {
+        if self.default_payment_method.as_deref().is_some_and(|id| !is_method(id)) {
             fault("default_payment_method", "give a payment method of the customer's, pm_…");
         }
         if self.is_sent() && self.payment_behavior.is_some() {
@@ -100,11 +102,33 @@ impl CreateSubscription {
                 "an invoice that is sent is not charged, so there is nothing that could fail at once",
             );
         }
-        if self.metadata.iter().any(|(key, value)| key.contains('\0') || value.contains('\0')) {
-            fault("metadata", "texts must not contain NUL");
-        }
+        faults.extend(check_metadata(&self.metadata));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
+}
+
+/// What is wrong with the merchant's own keys and values.
+pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    if metadata.len() > MOST_METADATA {
+        faults.push(FieldError::new("metadata", format!("give at most {MOST_METADATA} entries")));
+    }
+    for (key, value) in metadata {
+        let mut fault = |message: &str| faults.push(FieldError::new(format!("metadata.{key}"), message));
+        if key.is_empty() || key.chars().count() > 40 || key.contains(['\0', '[', ']']) {
+            fault("give keys of 1 to 40 characters, without brackets");
+        } else if key.starts_with("packline_") {
+            fault("Packline writes this itself");
+        } else if value.chars().count() > 500 || value.contains('\0') {
+            fault("give a text of at most 500 characters");
+        }
+    }
+    faults
+}
+
+/// Whether a text may be the id of a payment method.
+pub(super) fn is_method(text: &str) -> bool {
+    is_id(text, "pm_") || is_id(text, "card_")
 }
 
 fn is_id(text: &str, prefix: &str) -> bool {

@@ -73,9 +73,22 @@ impl Subscriptions {
             String::new()
         });
         let mut prices = Vec::with_capacity(asked.items.len());
+        let mut currency: Option<(usize, String)> = None;
         for (position, item) in asked.items.iter().enumerate() {
             match (self.neighbours.price)(conn, &item.price).await? {
-                Ok(price) => prices.push(price),
+                Ok(price) => {
+                    if let Some(own) = price.currency {
+                        let (first, known) = currency.get_or_insert_with(|| (position, own.clone()));
+                        if *known != own {
+                            let why = format!(
+                                "this price is in {own}, that of items[{first}] in {known}: a subscription has one \
+                                 currency, make a subscription for each"
+                            );
+                            faults.push(FieldError::new(format!("items[{position}].price"), why));
+                        }
+                    }
+                    prices.push(price.stripe_id);
+                }
                 Err(why) => faults.push(FieldError::new(format!("items[{position}].price"), why)),
             }
         }

@@ -41,6 +41,19 @@ pub type UnpaidInvoices =
 pub type FindId =
     for<'c> fn(&'c mut PgConnection, &'c str) -> BoxFuture<'c, sqlx::Result<Result<String, String>>>;
 
+/// A price that can be subscribed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecurringPrice {
+    /// `price_…`
+    pub stripe_id: String,
+    /// Lower case; none where it was made elsewhere, and Stripe alone knows.
+    pub currency: Option<String>,
+}
+
+/// Finds a price that recurs by a name; the inner error says what is wrong with the name. The catalogue provides it.
+pub type FindPrice =
+    for<'c> fn(&'c mut PgConnection, &'c str) -> BoxFuture<'c, sqlx::Result<Result<RecurringPrice, String>>>;
+
 /// What subscriptions need of features that they do not know.
 #[derive(Clone, Copy)]
 pub struct Neighbours {
@@ -48,8 +61,10 @@ pub struct Neighbours {
     pub unpaid: UnpaidInvoices,
     /// The catalogue's customers.
     pub customer: FindId,
-    /// The catalogue's prices that recur.
-    pub price: FindId,
+    /// The catalogue's prices that recur, by our id or Stripe's.
+    pub price: FindPrice,
+    /// The same by their sku, where only one has it.
+    pub price_of_sku: FindPrice,
 }
 
 /// The subscriptions of a platform. Clones share everything.

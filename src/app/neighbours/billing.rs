@@ -48,11 +48,19 @@ pub const FOR_SUBSCRIPTIONS: subscriptions::Neighbours = subscriptions::Neighbou
                 Some((_, None)) => {
                     Err("this price is paid once; a subscription needs one that recurs".to_owned())
                 }
-                _ => Ok(price.stripe_id),
+                _ => Ok(recurring(price)),
             }))
         })
     },
+    price_of_sku: |conn, sku| {
+        Box::pin(async move { Ok(catalogue::find_recurring_price(conn, sku).await?.map(recurring)) })
+    },
 };
+
+fn recurring(price: catalogue::KnownPrice) -> subscriptions::RecurringPrice {
+    let currency = price.terms.map(|(currency, _)| currency);
+    subscriptions::RecurringPrice { stripe_id: price.stripe_id, currency }
+}
 
 /// Which invoices of subscriptions are not paid.
 pub const UNPAID: UnpaidInvoices = |conn, names| {

@@ -77,6 +77,23 @@ pub(in crate::catalogue) async fn find_price(
     }
 }
 
+/// Prices that were made, recur and have this sku; two of them tell that there are several.
+pub(in crate::catalogue) async fn find_recurring_prices(
+    conn: &mut PgConnection,
+    sku: &str,
+) -> sqlx::Result<Vec<Price>> {
+    if sku.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let ids = sqlx::query_scalar!(
+        "select id from prices where sku = $1 and state = 'created' and period is not null limit 2",
+        sku,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    load_prices(conn, &ids).await
+}
+
 /// The ids of a page of prices, newest first.
 pub(in crate::catalogue) async fn list_prices(
     conn: &mut PgConnection,
