@@ -1,14 +1,20 @@
 //! JSON bodies, read so that an error names the field.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{ApiError, FieldError};
 
 /// Reads a body.
 ///
 /// # Errors
-/// 400 where it is no JSON, 422 with the field's path where a field is missing, unknown or of another type.
+/// 400 where it is no JSON, 422 where it is no object, and with the field's path where a field is missing, unknown or of
+/// another type.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // A list would be read as the fields in their order, and an empty one as all that may be absent.
+    if body.trim_ascii_start().first() == Some(&b'[') && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        let fault = FieldError::new("body", "give an object of fields, {…}, not a list");
+        return Err(ApiError::invalid(vec![fault]));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

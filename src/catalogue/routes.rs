@@ -120,8 +120,11 @@ async fn show_customer(
 ) -> Result<web::Json<Customer>, ApiError> {
     let mut conn = catalogue.pool.acquire().await?;
     let found = store::find_customer(&mut conn, &name).await?;
-    let missing =
-        || ApiError::not_found(format!("no customer that was made through Packline has the id {name:?}"));
+    let missing = || {
+        ApiError::not_found(format!(
+            "no customer that was made through Packline has the id {name:?}; give cus_… or the id that POST /v1/customers answered"
+        ))
+    };
     found.map(web::Json).ok_or_else(missing)
 }
 
@@ -186,8 +189,11 @@ async fn show_product(
 ) -> Result<web::Json<Product>, ApiError> {
     let mut conn = catalogue.pool.acquire().await?;
     let found = store::find_product(&mut conn, &name).await?;
-    let missing =
-        || ApiError::not_found(format!("no product that was made through Packline has the id {name:?}"));
+    let missing = || {
+        ApiError::not_found(format!(
+            "no product that was made through Packline has the id {name:?}; give prod_… or the id that POST /v1/products answered"
+        ))
+    };
     found.map(web::Json).ok_or_else(missing)
 }
 
@@ -252,8 +258,11 @@ async fn show_price(
 ) -> Result<web::Json<Price>, ApiError> {
     let mut conn = catalogue.pool.acquire().await?;
     let found = store::find_price(&mut conn, &name).await?;
-    let missing =
-        || ApiError::not_found(format!("no price that was made through Packline has the id {name:?}"));
+    let missing = || {
+        ApiError::not_found(format!(
+            "no price that was made through Packline has the id {name:?}; give price_… or the id that POST /v1/prices answered"
+        ))
+    };
     found.map(web::Json).ok_or_else(missing)
 }
 

@@ -73,8 +73,12 @@ struct PayAsked {
 impl PayAsked {
     fn check(self) -> Result<Wish, Vec<FieldError>> {
         let mut faults = Vec::new();
-        if self.payment_method.as_deref().is_some_and(|id| !id.starts_with("pm_") && !id.starts_with("card_"))
-        {
+        let is_method = |id: &str| {
+            let rest = id.strip_prefix("pm_").or_else(|| id.strip_prefix("card_")).unwrap_or_default();
+            (1..=250).contains(&rest.len())
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        if self.payment_method.as_deref().is_some_and(|id| !is_method(id)) {
             faults.push(FieldError::new("payment_method", "give a payment method of the customer's, pm_…"));
         }
         if self.paid_out_of_band && self.payment_method.is_some() {

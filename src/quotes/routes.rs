@@ -213,7 +213,8 @@ async fn find(quotes: &Quotes, name: &str) -> Result<Uuid, ApiError> {
     let found = store::find_quote(&mut *quotes.pool.acquire().await?, name).await?;
     found.ok_or_else(|| {
         ApiError::not_found(format!(
-            "no quote has the id {name:?}; one that was made elsewhere is known once Stripe's events told of it"
+            "no quote has the id {name:?}; give qt_… or the id that POST /v1/quotes answered. One that was made elsewhere is \
+             known from its first event on"
         ))
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::billing::Shop;
+use crate::support::billing::{Shop, all_there_is};
 
 #[tokio::test]
 async fn a_customer_a_product_and_its_prices_are_made_here_and_at_stripe() {
@@ -195,4 +195,75 @@ async fn without_a_stripe_to_call_nothing_is_written_down() {
     }
     assert_eq!(app.value::<i64>("select count(*) from customers").await, 0);
     assert_eq!(app.value::<i64>("select count(*) from outbox_calls").await, 0);
+}
+
+#[tokio::test]
+async fn a_name_of_nothing_or_of_another_kind_is_refused_and_nothing_is_half_made() {
+    let shop = Shop::without_events().await;
+    let product = shop.make("/v1/products", &json!({ "name": "Tea" })).await;
+    let customer = shop.make("/v1/customers", &json!({ "name": "Ada" })).await;
+    let before = all_there_is(&shop.app, &shop.stripe).await;
+
+    let nobody = uuid::Uuid::nil().to_string();
+    for (room, give) in [("customers", "give cus_…"), ("products", "give prod_…"), ("prices", "give price_…")]
+    {
+        for name in ["cus_none", "prod_none", "price_none", "in_1", &nobody, "my%20tea", "cus_%00"] {
+            let answer = shop.app.get(&format!("/v1/{room}/{name}")).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{room} {name}");
+            assert!(answer.text().await.unwrap().contains(give), "{room} {name}");
+        }
+        for query in ["limit=0", "limit=x", "cursor=x", "colour=red"] {
+            let answer = shop.app.get(&format!("/v1/{room}?{query}")).await;
+            let expected = if query.starts_with("colour") { 400 } else { 422 };
+            assert_eq!(answer.status().as_u16(), expected, "{room} {query}");
+        }
+    }
+    let price = |fields: Value| {
+        let mut price = json!({ "product": product["id"], "currency": "usd", "unit_amount": 1500 });
+        price.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        price
+    };
+    for (path, body, field, words) in [
+        ("prices", price(json!({ "product": customer["stripe_id"] })), "product", "prod_…"),
+        ("prices", price(json!({ "product": customer["id"] })), "product", "prod_…"),
+        (
+            "prices",
+            price(json!({ "recurring": { "interval": "day", "interval_count": 0 } })),
+            "recurring.interval_count",
+            "1 to 1095",
+        ),
+        (
+            "prices",
+            price(json!({ "recurring": { "interval": "year", "interval_count": 4 } })),
+            "recurring.interval_count",
+            "three years",
+        ),
+        ("prices", price(json!({ "recurring": { "interval_count": 1 } })), "recurring.interval", "missing"),
+        ("prices", price(json!({ "recurring": "month" })), "recurring", "struct"),
+        (
+            "prices",
+            price(json!({ "recurring": { "interval": "month", "days": 3 } })),
+            "recurring.days",
+            "unknown field",
+        ),
+        ("prices", price(json!({ "unit_amount": 1_000_000_000_000_i64 })), "unit_amount", "minor units"),
+        ("prices", price(json!({ "unit_amount": "15.00" })), "unit_amount", "i64"),
+        ("prices", price(json!({ "currency": "" })), "currency", ""),
+        ("prices", price(json!({ "sku": "x".repeat(201) })), "sku", "1 to 200"),
+        ("products", json!({ "name": "Tea", "sku": "a\u{0}" }), "sku", "control characters"),
+        ("products", json!({ "name": "Tea", "price": 7 }), "price", "unknown field"),
+        ("customers", json!({ "name": "a\u{0}" }), "name", "control characters"),
+        (
+            "customers",
+            json!({ "shipping": { "name": "Ada", "line1": "1", "country": "Germany" } }),
+            "shipping.country",
+            "DE",
+        ),
+        ("customers", json!({ "metadata": { "a": "\u{0}" } }), "metadata.a", "a text"),
+    ] {
+        let (status, code, told) = shop.refused(&format!("/v1/{path}"), Some(&body)).await;
+        assert_eq!((status, code.as_str()), (422, "validation_failed"), "{body}: {told}");
+        assert!(told.contains(&format!("\"field\":\"{field}\"")) && told.contains(words), "{body}: {told}");
+    }
+    assert_eq!(all_there_is(&shop.app, &shop.stripe).await, before);
 }
