@@ -3,5 +3,6 @@
 mod bad_input;
 mod change;
 mod events;
+mod old_shape;
 mod routes;
 mod year;
