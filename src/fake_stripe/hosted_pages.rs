@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::web::{Data, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
@@ -17,11 +17,15 @@ use super::world::World;
 
 mod checkout;
 mod invoice;
+mod page;
+
+use page::{page, refused, shown};
 
 /// Registers the pages.
 pub(super) fn configure(routes: &mut ServiceConfig) {
     checkout::configure(routes);
     invoice::configure(routes);
+    page::configure(routes);
     routes
         .route("/_fake/pages/3ds/{id}", web::get().to(bank))
         .route("/_fake/pages/3ds/{id}", web::post().to(bank_decides))
@@ -50,11 +54,11 @@ async fn bank(shared: Data<Shared>, id: Path<String>, query: Query<ClientSecret>
     if intent["status"] != "requires_action" {
         return page("Nothing to do", "<p>This payment waits for no authentication.</p>");
     }
-    let amount = format!("{} {}", intent["amount"], text(&intent["currency"]).to_uppercase());
+    let amount = money(&intent["amount"], text(&intent["currency"]));
     page(
         "3-D Secure",
         &format!(
-            "<p>Your bank asks: do you pay <strong>{}</strong> (in the smallest unit)?</p>{}",
+            "<p>Your bank asks: do you pay <strong>{}</strong>?</p>{}",
             escape(&amount),
             choices(&[("succeeded", "Complete authentication"), ("failed", "Fail authentication")], &[])
         ),
@@ -79,11 +83,7 @@ async fn bank_decides(
         (world.body(&id), return_url)
     });
     let Some(return_url) = return_url.as_str() else {
-        return page(
-            "Thank you",
-            "<p>You can close this page.</p><script>for (const other of [window.opener, window.parent]) \
-             if (other && other !== window) other.postMessage({type: 'local-stripe-3ds'}, '*');</script>",
-        );
+        return page("Thank you", &format!("<p>You can close this page.</p>{}", page::TELL));
     };
     let status = if intent["status"] == "requires_payment_method" { "failed" } else { "succeeded" };
     redirect(
@@ -248,8 +248,9 @@ fn choices(buttons: &[(&str, &str)], hidden: &[(&str, &str)]) -> String {
 fn card_fields(button: &str) -> String {
     format!(
         "<h2>Card</h2><p><label>Number <input name=\"card_number\" inputmode=\"numeric\" autocomplete=\"cc-number\" \
-         placeholder=\"4242 4242 4242 4242\"></label></p><p><label>Expires <input name=\"card_expiry\" placeholder=\"12 / 34\" \
-         size=\"7\"></label> <label>CVC <input name=\"card_cvc\" placeholder=\"123\" size=\"4\"></label></p>\
+         placeholder=\"4242 4242 4242 4242\"></label></p><p class=\"pair\"><label>Expires <input name=\"card_expiry\" \
+         autocomplete=\"cc-exp\" placeholder=\"12 / 34\"></label> <label>CVC <input name=\"card_cvc\" \
+         inputmode=\"numeric\" autocomplete=\"cc-csc\" placeholder=\"123\"></label></p>\
          <button id=\"pay\" name=\"type\" value=\"card\">{button}</button>"
     )
 }
@@ -301,23 +302,4 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
-}
-
-fn page(title: &str, body: &str) -> HttpResponse {
-    refused(None, title, body)
-}
-
-/// A page that says why the last try failed, if it did.
-fn refused(error: Option<&str>, title: &str, body: &str) -> HttpResponse {
-    let status = if error.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    let error = error
-        .map(|error| format!("<p id=\"error\" role=\"alert\">{}</p>", escape(error)))
-        .unwrap_or_default();
-    HttpResponse::build(status).content_type("text/html; charset=utf-8").body(format!(
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · local Stripe</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>body{{font:16px system-ui;max-width:32rem;\
-         margin:4rem auto;padding:0 1rem}}button,input{{font:inherit;padding:.5rem 1rem}}table{{width:100%}}\
-         th,td{{text-align:left;padding:.25rem 0}}td+td,th+th{{text-align:right}}#error{{color:#b00020}}</style></head>\
-         <body><h1>{title}</h1>{error}{body}</body></html>"
-    ))
 }

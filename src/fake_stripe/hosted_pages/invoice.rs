@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use serde_json::Value;
 
-use super::{card_fields, escape, method_of, money, page, redirect, refused, text};
+use super::{card_fields, escape, method_of, money, page, redirect, shown, text};
 use crate::fake_stripe::delivery::Objects;
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::resources::calendar::day;
@@ -33,11 +34,14 @@ fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
         return page("No such invoice", "<p>This link is not one of the local Stripe's.</p>");
     }
     let currency = text(&invoice["currency"]);
+    let is_asked_for = matches!(invoice["status"].as_str(), Some("open" | "uncollectible"));
     let due = match invoice["due_date"].as_i64() {
-        Some(due) => format!("<p>Due <span id=\"due\">{}</span></p>", day(due)),
-        None => String::new(),
+        Some(due) if is_asked_for => format!("<p>Due <span id=\"due\">{}</span></p>", day(due)),
+        _ => String::new(),
     };
     let intent = world.body(&invoices::intent_of(world, id).unwrap_or_default());
+    // What failed before is no failure of showing the page.
+    let status = if error.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
     let error = error.map(str::to_owned).or_else(|| {
         intent["last_payment_error"]["message"]
             .as_str()
@@ -51,11 +55,14 @@ fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
         (Some("open" | "uncollectible"), Some(_)) => {
             format!("<form method=\"post\">{}</form>", card_fields("Pay"))
         }
-        (Some("paid"), _) => "<p id=\"paid\">This invoice is paid. Thank you.</p>".to_owned(),
+        (Some("paid"), _) => {
+            format!("<p id=\"paid\">This invoice is paid. Thank you.</p>{}", link_to_receipt(world, &intent))
+        }
         (status, _) => format!("<p>This invoice is {}.</p>", status.unwrap_or_default()),
     };
     let error = error.filter(|_| form.starts_with("<form"));
-    refused(
+    shown(
+        status,
         error.as_deref(),
         "Invoice",
         &format!(
@@ -70,10 +77,19 @@ fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
     )
 }
 
+/// Where there is one: what was paid elsewhere has none.
+fn link_to_receipt(world: &World, intent: &Value) -> String {
+    let charge = world.body(text(&intent["latest_charge"]));
+    match charge["receipt_url"].as_str() {
+        Some(url) => format!("<p><a id=\"receipt\" href=\"{}\">Receipt</a></p>", escape(url)),
+        None => String::new(),
+    }
+}
+
 fn rows(lines: &[Value], currency: &str) -> String {
     let row = |line: &Value| {
         format!(
-            "<tr><td>{} × {}</td><td>{}</td></tr>",
+            "<tr><td>{} ×\u{a0}{}</td><td>{}</td></tr>",
             escape(line["description"].as_str().unwrap_or("Item")),
             line["quantity"],
             money(&line["amount"], currency)

@@ -61,7 +61,7 @@ pub(in crate::fake_stripe) fn day(at: i64) -> String {
 const NO_DECIMALS: &str = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf";
 const THREE_DECIMALS: &str = "bhd jod kwd omr tnd";
 
-/// An amount for people: `$15.00`, `1500 JPY`.
+/// An amount for people: `$1,500.00`, `1,500 JPY`.
 pub(in crate::fake_stripe) fn money(amount: i64, currency: &str) -> String {
     let is_of = |list: &str| list.split(' ').any(|known| known == currency);
     let decimals = match currency {
@@ -72,13 +72,21 @@ pub(in crate::fake_stripe) fn money(amount: i64, currency: &str) -> String {
     let unit = 10_u64.pow(decimals);
     let (sign, size) = (if amount < 0 { "-" } else { "" }, amount.unsigned_abs());
     let number = match decimals {
-        0 => size.to_string(),
-        _ => format!("{}.{:0width$}", size / unit, size % unit, width = decimals as usize),
+        0 => grouped(size),
+        _ => format!("{}.{:0width$}", grouped(size / unit), size % unit, width = decimals as usize),
     };
     match currency {
         "usd" => format!("{sign}${number}"),
         other => format!("{sign}{number} {}", other.to_uppercase()),
     }
+}
+
+/// A number with a comma between each three digits.
+fn grouped(number: u64) -> String {
+    if number < 1000 {
+        return number.to_string();
+    }
+    format!("{},{:03}", grouped(number / 1000), number % 1000)
 }
 
 #[cfg(test)]
@@ -113,7 +121,10 @@ mod tests {
         for (amount, currency, text) in [
             (1500, "usd", "$15.00"),
             (-5, "usd", "-$0.05"),
-            (1500, "jpy", "1500 JPY"),
+            (99_999, "usd", "$999.99"),
+            (123_456_700, "usd", "$1,234,567.00"),
+            (1500, "jpy", "1,500 JPY"),
+            (1_000_004, "jpy", "1,000,004 JPY"),
             (1500, "kwd", "1.500 KWD"),
         ] {
             assert_eq!(money(amount, currency), text);
