@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, PgTransaction};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, PgTransaction};
 use tokio::time::timeout;
 
 /// Wakes the inbox worker: an event is due.
@@ -22,6 +22,10 @@ pub const OLDEST_POSTGRES: i32 = 14;
 
 /// How long a caller waits for a connection before it hears that there is none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// From when on a migration is slow. Each is one statement to sqlx though it makes a whole schema, which on a busy disk
+/// takes longer than the second that makes a query slow.
+const SLOW_MIGRATION: Duration = Duration::from_secs(10);
 
 /// How long a connection that is given back may take to show that it still works.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +78,18 @@ pub async fn is_supported(pool: &PgPool) -> sqlx::Result<bool> {
 /// # Errors
 /// The database does not answer, or its schema is from a newer version.
 pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    MIGRATIONS.run(pool).await
+    let options = pool.connect_options().as_ref().clone();
+    // sqlx does not hand on the type of its levels, but reads it.
+    let options = match "warn".parse() {
+        Ok(warn) => options.log_slow_statements(warn, SLOW_MIGRATION),
+        Err(_) => options,
+    };
+    let mut conn = PgConnection::connect_with(&options).await?;
+    let migrated = MIGRATIONS.run(&mut conn).await;
+    if let Err(error) = conn.close().await {
+        tracing::debug!(%error, "the connection of the migrations was not closed");
+    }
+    migrated
 }
 
 /// Ends a transaction by what came of its work: commits, or rolls back *before* the caller answers.
@@ -127,7 +142,7 @@ pub fn is_retryable(error: &sqlx::Error) -> bool {
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn is_migrated(conn: &mut sqlx::PgConnection) -> sqlx::Result<bool> {
+pub async fn is_migrated(conn: &mut PgConnection) -> sqlx::Result<bool> {
     // Read at run time: the table is not ours but sqlx's.
     let applied: Result<Vec<i64>, _> =
         sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(conn).await;
