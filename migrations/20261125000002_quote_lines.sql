@@ -1,4 +1,10 @@
 -- What Stripe is asked for about quotes: all their lines, which its events do not tell and its answers cut after ten.
+--
+-- Why quotes, invoices, subscriptions, customers, products, prices and outbox calls have no livemode, as orders have none:
+-- a service is of one of Stripe's modes as a whole. Events of the other mode are set aside before any of these tables is
+-- touched (inbox/dispatch.rs), a key of the other mode is refused at the start (config/stripe.rs), and Stripe's ids are of
+-- one mode each, so that no unique key would need it. Connected accounts are the exception: one account has the same
+-- acct_ in both modes. So a database is for one mode: what a call was written for in one must not be asked in the other.
 
 alter table quotes
   add column next_look_at timestamptz,

@@ -52,7 +52,8 @@ pub struct Settings {
     #[arg(long, env, global = true, value_name = "SECRETS", hide_env_values = true)]
     stripe_connect_webhook_secret: Option<String>,
 
-    /// Which of Stripe's modes this service is for: test or live. Events of the other mode are stored and set aside.
+    /// Which of Stripe's modes this service is for: test or live. Events of the other mode are stored and set aside, and a
+    /// key of the other mode is refused. Each mode needs a database of its own.
     #[arg(long, env, global = true, value_name = "MODE", default_value = "test")]
     stripe_mode: String,
 

@@ -92,6 +92,33 @@ fn the_log_provider_is_chosen_unasked_only_in_development() {
 }
 
 #[test]
+fn a_key_of_the_other_mode_of_stripe_is_refused_by_whoever_would_call_with_it() {
+    let with = |mode: &str, key: &str| {
+        let flags = [
+            "--stripe-webhook-secret=whsec_a".to_owned(),
+            format!("--stripe-mode={mode}"),
+            format!("--stripe-secret-key={key}"),
+        ];
+        settings(&flags.each_ref().map(String::as_str))
+    };
+    for (mode, key) in
+        [("test", "sk_live_1"), ("test", "rk_live_1"), ("live", "sk_test_1"), ("live", "rk_test_1")]
+    {
+        let wrong = with(mode, key);
+        for faults in
+            [wrong.for_serve().unwrap_err().to_string(), wrong.for_worker().unwrap_err().to_string()]
+        {
+            assert!(
+                faults.contains("give those of one mode") && !faults.contains(key),
+                "{mode} {key}: {faults}"
+            );
+        }
+        let right = with(if mode == "test" { "live" } else { "test" }, key);
+        assert!(right.for_serve().is_ok() && right.for_worker().is_ok(), "{key}");
+    }
+}
+
+#[test]
 fn debug_output_hides_secrets() {
     let settings = settings(&[
         "--stripe-webhook-secret=whsec_hidden",

@@ -172,3 +172,43 @@ async fn quotes_are_listed_and_people_see_them_in_sql() {
         app.value("select state || ' ' || invoice from ops_v1.quotes where stripe_id = 'qt_2'").await;
     assert_eq!(row, "accepted in_1");
 }
+
+#[tokio::test]
+async fn what_is_billed_in_the_other_mode_of_stripe_leaves_nothing_but_its_event() {
+    let app = TestApp::start().await;
+    let object = |id: &str, kind: &str| {
+        json!({
+            "id": id, "object": kind, "livemode": true, "status": "open", "currency": "usd", "customer": "cus_1",
+            "amount_due": 500, "amount_paid": 0, "amount_remaining": 500, "created": 1_760_000_000,
+            "items": { "data": [] }, "lines": { "data": [] }, "payment_status": "paid", "mode": "payment"
+        })
+    };
+    let live = [
+        event("quote.finalized", with(quote("qt_live", "open"), json!({ "livemode": true }))),
+        event("invoice.finalized", object("in_live", "invoice")),
+        event(
+            "customer.subscription.created",
+            with(object("sub_live", "subscription"), json!({ "status": "active" })),
+        ),
+        event("checkout.session.completed", object("cs_live", "checkout.session")),
+    ]
+    .map(|told| with(told, json!({ "livemode": true })));
+
+    app.deliver(&live).await;
+
+    for told in &live {
+        let (state, reason) = app.event_state(id(told)).await;
+        assert_eq!(state, "set_aside", "{told}");
+        assert!(reason.as_deref().unwrap_or_default().contains("live"), "{reason:?}");
+    }
+    for (table, path) in [
+        ("quotes", "quotes/qt_live"),
+        ("invoices", "invoices/in_live"),
+        ("subscriptions", "subscriptions/sub_live"),
+    ] {
+        assert_eq!(app.get(&format!("/v1/{path}")).await.status(), StatusCode::NOT_FOUND, "{table}");
+    }
+    let rows = "select (select count(*) from quotes) + (select count(*) from invoices) + (select count(*) from orders)
+                  + (select count(*) from subscriptions) + (select count(*) from order_refs)";
+    assert_eq!(app.value::<i64>(rows).await, 0);
+}
