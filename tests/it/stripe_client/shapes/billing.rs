@@ -53,25 +53,31 @@ pub async fn written(all: &mut Collector) {
                 metadata: metadata(),
             }),
             metadata: metadata(),
-            expand: vec!["line_items".to_owned()],
+            expand: vec!["line_items.data.price.product".to_owned()],
         };
         post(all, "create_quote", "/v1/quotes", &new).await;
         post(all, "update_quote", "/v1/quotes/qt_1", &new).await;
     }
-    let how = FinalizeQuote { expires_at: Some(1_800_000_000), expand: vec!["line_items".to_owned()] };
+    let how = FinalizeQuote {
+        expires_at: Some(1_800_000_000),
+        expand: vec!["line_items.data.price.product".to_owned()],
+    };
     post(all, "finalize_quote", "/v1/quotes/qt_1/finalize", &how).await;
     post(all, "accept_quote", "/v1/quotes/qt_1/accept", json!({})).await;
     post(all, "cancel_quote", "/v1/quotes/qt_1/cancel", json!({})).await;
 
     let client = all.client.clone();
-    let seen = client.get_value("/v1/quotes/qt_1", &json!({}), None).await;
-    all.record("retrieve_quote", json!({}), seen);
+    let query = json!({ "expand": ["line_items.data.price.product"] });
+    let seen = client.get_value("/v1/quotes/qt_1", &query, None).await;
+    all.record("retrieve_quote", query, seen);
+    let lines = json!({ "expand": ["data.price.product"] });
     let created = json!({ "created": { "gte": 1_790_000_000, "lt": 1_800_000_000 } });
     for (name, path, filter) in [
         ("list_customers", "/v1/customers", &created),
         ("list_products", "/v1/products", &created),
         ("list_prices", "/v1/prices", &created),
         ("list_quotes", "/v1/quotes", &json!({})),
+        ("list_quote_lines", "/v1/quotes/qt_1/line_items", &lines),
     ] {
         let first = client.list_values(path, filter.clone(), None).next().await.unwrap();
         all.record(name, page(filter, json!({})), first);
