@@ -1,4 +1,4 @@
-// The README's snippets about the local Stripe, payments and connected accounts, run as they are printed and in their
+// The README's snippets about the local Stripe, payments, billing and connected accounts, run as they are printed and in their
 // order: those for a shell in one shell, that for a browser on a page of another origin. Only addresses, and ids that the
 // README leaves out (…), are filled in.
 //
@@ -22,7 +22,7 @@ const readme = readFileSync(process.argv[3] ?? new URL("../../README.md", import
 const snippets = new Map();
 for (const [, name, language, text] of readme.matchAll(/<!-- run: (.+?) -->\n```(\w+)\n([^]*?)\n```/g)) snippets.set(name, { language, text });
 
-// Programs by the names that the README gives them; curl says beside the answer with which status it came.
+// Programs by the names that the README gives them; curl keeps its answers, each with its status.
 const home = folder("readme");
 const bin = join(home, "bin");
 mkdirSync(bin);
@@ -30,7 +30,7 @@ symlinkSync(packline, join(bin, "packline"));
 const require = createRequire(import.meta.url);
 const platform = require("@stripe/cli/platforms.json")[`${process.platform}-${process.arch}`];
 symlinkSync(join(dirname(require.resolve(`${platform.pkg}/package.json`)), "bin", platform.bin), join(bin, "stripe"));
-writeFileSync(join(bin, "curl"), `#!/bin/sh\nPATH="\${PATH#*:}" curl -sS -w '\\n<%{http_code}>\\n' "$@" | tee -a answers\n`);
+writeFileSync(join(bin, "curl"), `#!/bin/sh\nPATH="\${PATH#*:}" curl -sS -w '\\n<%{http_code}>\\n' "$@" | tee -a answers | sed '/^<[0-9]*>$/d'\n`);
 chmodSync(join(bin, "curl"), 0o755);
 
 const [port, stripePort] = [await freePort(), await freePort()];
@@ -106,7 +106,7 @@ const play = async (text) => {
   await shell.run(text);
   return readFileSync(answers, "utf8").split(/(?<=\n<\d+>\n)/).map((answer) => {
     const [, body, status] = answer.match(/^([^]*)\n<(\d+)>\n$/);
-    return { status: Number(status), body: JSON.parse(body) };
+    return { status: Number(status), body: body && JSON.parse(body) };
   });
 };
 const order = async (number) => {
@@ -138,7 +138,7 @@ const part = (number, state) =>
     const [one] = (await answer.json()).data;
     return [one?.state === state, one];
   });
-let key, browser;
+let key, browser, billing;
 
 try {
   // A local Stripe. Its CLI's secret is put beside the other one, as the text below the snippet says.
@@ -234,6 +234,35 @@ try {
 
   // Nothing is stuck, says the query.
   assert.deepEqual(psql(home, snippet("calls", "sql")), []);
+
+  // From a quote to a paid order: the customer pays on the page of its invoice.
+  const payOnPage = async (url) => {
+    const page = await visitor.visit(url);
+    for (const [name, text] of Object.entries({ card_number: "4242 4242 4242 4242", card_expiry: "12 / 34", card_cvc: "123" }))
+      await page.locator(`[name=${name}]`).fill(text);
+    await page.locator("#pay").click();
+    await page.locator("#paid").waitFor();
+  };
+  answers = await play(snippet("a quote"));
+  assert.deepEqual(answers.map(({ status }) => status), [201, 201, 201, 201, 200, 200, 200, 200], JSON.stringify(answers));
+  assert.match(readFileSync(join(home, "quote.pdf"), "latin1"), /^%PDF-/);
+  const invoice = answers.at(-1).body;
+  assert.deepEqual([invoice.status, invoice.amount_due], ["open", 10000]);
+  await becomes(invoice.stripe_id, { payment_status: "awaiting_payment", amount_total: 10000 });
+  await payOnPage(invoice.hosted_invoice_url);
+  await becomes(invoice.stripe_id, { status: "fulfilled", payment_status: "paid" });
+  assert.deepEqual(parcels.at(-1).order.lines.map(({ sku, quantity }) => [sku, quantity]), [["TEA-100G", 10]]);
+  [{ body: { billing } }] = answers = await play(snippet("the order of an invoice"));
+  assert.ok(billing.quote.number && billing.invoice.receipt_url, JSON.stringify(answers));
+
+  // A subscription begins when the first invoice is paid.
+  answers = await play(snippet("a subscription"));
+  assert.deepEqual(answers.map(({ status }) => status), [201, 201], JSON.stringify(answers));
+  const { status, dunning } = answers[1].body;
+  assert.equal(status, "incomplete");
+  await payOnPage(dunning.pay_here);
+  await becomes(dunning.invoice, { status: "fulfilled", amount_total: 1800 });
+  assert.deepEqual(visitor.complaints, []);
 
   // Connected accounts.
   answers = await play(snippet("accounts"));
