@@ -84,15 +84,15 @@ impl Quotes {
 
     /// Looks, and takes over how it is if that is further than what is known; returns its state.
     pub(super) async fn look(&self, id: Uuid) -> Result<QuoteState, Unseen> {
-        let (known, news) = {
+        let (known, before) = {
             let mut conn = self.pool.acquire().await?;
-            (store::load_known(&mut conn, id).await?, store::news_of(&mut conn, id).await?)
+            (store::load_known(&mut conn, id).await?, store::counts_of(&mut conn, id).await?)
         };
         let known = known.ok_or(sqlx::Error::RowNotFound)?;
         let Some(stripe_id) = known.stripe_id else { return Ok(known.state) };
         let told = self.fetch(&stripe_id).await?;
         let mut tx = self.pool.begin().await?;
-        let recorded = self.record(&mut tx, id, news, told).await;
+        let recorded = self.record(&mut tx, id, before.news, told).await;
         Ok(db::end(tx, recorded).await?)
     }
 
@@ -127,7 +127,8 @@ impl Quotes {
     ) -> sqlx::Result<QuoteState> {
         let now = self.now();
         let mut known = store::lock(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-        if store::news_of(conn, id).await? != news {
+        let counts = store::counts_of(conn, id).await?;
+        if counts.news != news {
             tracing::debug!(quote.id = %id, "it was spoken of while it was looked at");
             store::look_at(conn, id, now).await?;
             return Ok(known.state);
@@ -137,7 +138,7 @@ impl Quotes {
         store::save(conn, id, &known, now).await?;
         if is_behind {
             // An event told of a later state than Stripe answers with.
-            store::look_at(conn, id, now + FIRST_WAIT).await?;
+            store::put_off(conn, id, Some(next_try(counts.looks, now))).await?;
         }
         Ok(known.state)
     }

@@ -5,7 +5,7 @@ mod look;
 mod read;
 
 pub(super) use known::{insert_asked, insert_learnt, load_known, lock, lock_named, save};
-pub(super) use look::{Due, claim_due, look_at, news_of, put_off};
+pub(super) use look::{Due, claim_due, counts_of, look_at, put_off};
 pub(super) use read::find_behind;
 pub use read::{QuoteFilter, find_quote, list_quotes, load_quotes};
 

@@ -41,9 +41,16 @@ pub(in crate::quotes) async fn claim_due(
     .await
 }
 
-/// How often a quote was spoken of.
-pub(in crate::quotes) async fn news_of(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<i64> {
-    sqlx::query_scalar!("select news from quotes where id = $1", id).fetch_one(conn).await
+/// How often a quote was spoken of and looked at.
+pub(in crate::quotes) struct Counts {
+    pub news: i64,
+    /// As of [`Due`].
+    pub looks: i32,
+}
+
+/// Reads how often a quote was spoken of and looked at.
+pub(in crate::quotes) async fn counts_of(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<Counts> {
+    sqlx::query_as!(Counts, "select news, looks from quotes where id = $1", id).fetch_one(conn).await
 }
 
 /// Notes that a look ended in an error, and when to look again.

@@ -164,5 +164,11 @@ async fn a_slow_old_look_never_overwrites_what_came_since() {
     look(&shop).await;
     let quote = shop.get(&format!("/v1/quotes/{name}")).await;
     assert_eq!((&quote["state"], &quote["amount_total"]), (&json!("open"), &json!(5)), "{quote}");
-    assert!(shop.app.value::<bool>("select next_look_at is not null from quotes").await, "it looks again");
+    let looks = "select extract(epoch from next_look_at)::bigint from quotes";
+    let first = shop.app.value::<i64>(looks).await - shop.app.clock.now().unix_timestamp();
+    assert!(first > 0, "it looks again, a little later");
+    shop.app.clock.advance(Duration::from_secs(60));
+    look(&shop).await;
+    let second = shop.app.value::<i64>(looks).await - shop.app.clock.now().unix_timestamp();
+    assert!(second > first, "and always later: {first} s, {second} s");
 }
