@@ -19,7 +19,7 @@ mod checkout;
 mod invoice;
 mod page;
 
-use page::{page, refused, shown};
+use page::{looked_at, page, refused};
 
 /// Registers the pages.
 pub(super) fn configure(routes: &mut ServiceConfig) {

@@ -6,7 +6,9 @@ use actix_web::web::{Data, Form, Path, Query, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::{Failure, card_fields, escape, is_web, method_of, money, page, redirect, refused, text};
+use super::{
+    Failure, card_fields, escape, is_web, looked_at, method_of, money, page, redirect, refused, text,
+};
 use crate::fake_stripe::resources::checkout::{self, Given};
 use crate::fake_stripe::server::Shared;
 use crate::fake_stripe::world::World;
@@ -150,7 +152,7 @@ async fn back(shared: Data<Shared>, id: Path<String>) -> HttpResponse {
         Some("open") => {
             let intent = world.body(text(&world.hidden(&id)["intent"]));
             let message = intent["last_payment_error"]["message"].as_str().map(str::to_owned);
-            render(world, &id, message.as_deref())
+            looked_at(render(world, &id, message.as_deref()))
         }
         _ => onward(world, &id),
     })

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use serde_json::Value;
 
-use super::{card_fields, escape, method_of, money, page, redirect, shown, text};
+use super::{card_fields, escape, looked_at, method_of, money, page, redirect, refused, text};
 use crate::fake_stripe::delivery::Objects;
 use crate::fake_stripe::frame::failure::Failure;
 use crate::fake_stripe::resources::calendar::day;
@@ -25,7 +24,7 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
 }
 
 async fn show(shared: Data<Shared>, id: Path<String>) -> HttpResponse {
-    shared.with(|world| render(world, &id, None))
+    shared.with(|world| looked_at(render(world, &id, None)))
 }
 
 fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
@@ -40,8 +39,6 @@ fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
         _ => String::new(),
     };
     let intent = world.body(&invoices::intent_of(world, id).unwrap_or_default());
-    // What failed before is no failure of showing the page.
-    let status = if error.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
     let error = error.map(str::to_owned).or_else(|| {
         intent["last_payment_error"]["message"]
             .as_str()
@@ -61,8 +58,7 @@ fn render(world: &World, id: &str, error: Option<&str>) -> HttpResponse {
         (status, _) => format!("<p>This invoice is {}.</p>", status.unwrap_or_default()),
     };
     let error = error.filter(|_| form.starts_with("<form"));
-    shown(
-        status,
+    refused(
         error.as_deref(),
         "Invoice",
         &format!(

@@ -28,17 +28,18 @@ pub(super) fn configure(routes: &mut ServiceConfig) {
 
 /// A page.
 pub(super) fn page(title: &str, body: &str) -> HttpResponse {
-    shown(StatusCode::OK, None, title, body)
+    refused(None, title, body)
+}
+
+/// A page as it is for somebody who only looks at it: whatever it says of the last try, looking went well.
+pub(super) fn looked_at(mut page: HttpResponse) -> HttpResponse {
+    page.head_mut().status = StatusCode::OK;
+    page
 }
 
 /// A page that says why the try that was just made failed, if it did.
 pub(super) fn refused(error: Option<&str>, title: &str, body: &str) -> HttpResponse {
     let status = if error.is_some() { StatusCode::PAYMENT_REQUIRED } else { StatusCode::OK };
-    shown(status, error, title, body)
-}
-
-/// A page that says what went wrong, now or before.
-pub(super) fn shown(status: StatusCode, error: Option<&str>, title: &str, body: &str) -> HttpResponse {
     let error = error
         .map(|error| format!("<p id=\"error\" role=\"alert\">{}</p>", escape(error)))
         .unwrap_or_default();

@@ -97,6 +97,7 @@ async fn a_decline_is_shown_and_another_card_pays_after_the_bank_asked() {
     local.told();
     let failed = local.browse(&bank, Some(&[("decision", "failed")])).await;
     let again = local.browse(failed.header("location"), None).await;
+    assert_eq!(again.status, 200);
     assert!(again.body.as_str().unwrap().contains("failed authentication"), "{}", again.body);
     assert_eq!(local.session_now(&session).await["status"], "open");
     let to_bank = local.pay_page(&session, "4000002760003184").await;

@@ -28,6 +28,7 @@ async fn an_invoice_is_shown_and_paid_on_its_page() {
     local.told();
     let declined = local.browse(url, Some(&card("4000000000000002"))).await;
     let told = local.told();
+    let again = local.browse(url, None).await;
     let bank = local.browse(url, Some(&card("4000002760003184"))).await;
     let back = local.browse(bank.header("location"), Some(&[("decision", "succeeded")])).await;
     let paid = local.browse(back.header("location"), None).await;
@@ -37,6 +38,8 @@ async fn an_invoice_is_shown_and_paid_on_its_page() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert_eq!(declined.status, 402);
+    assert_eq!(again.status, 200);
+    assert!(again.body.as_str().unwrap().contains("Your card was declined."), "{}", again.body);
     assert!(told.contains(&"invoice.payment_failed".to_owned()), "{told:?}");
     assert!(paid.body.as_str().unwrap().contains("This invoice is paid."), "{}", paid.body);
     let now = local.see(&format!("/v1/invoices/{}", id(&invoice))).await;
