@@ -18,6 +18,8 @@ fn packline(args: &[&str]) -> Command {
 pub fn on(database: &TestDatabase, args: &[&str]) -> Command {
     let mut command = packline(args);
     command.env("DATABASE_URL", &database.url);
+    // That a statement is slow is news of a busy machine, and no complaint of the command's.
+    command.env("PACKLINE_LOG", "warn,sqlx::query=error");
     command
 }
 
