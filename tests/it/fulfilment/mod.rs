@@ -24,7 +24,7 @@ mod split;
 mod stopping;
 mod straight_line;
 mod suspicion;
-mod warehouse;
+pub mod warehouse;
 
 pub use http_warehouse::HttpWarehouse;
 pub use shop::{Sale, Shop, drain};

@@ -2,39 +2,30 @@
 
 use std::time::Duration;
 
-use packline::app::{FOR_SUBSCRIPTIONS, RECEIVERS};
 use packline::config::StripeConfig;
-use packline::invoices::Invoices;
-use packline::outbox::Outbox;
-use packline::stripe::Client;
 use packline::subscriptions::Subscriptions;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::payments::Shop;
+use crate::support::at_stripe::AtStripe;
 
 pub struct Desk {
     pub shop: Shop,
-    pub outbox: Outbox,
-    pub invoices: Invoices,
-    pub subscriptions: Subscriptions,
+    pub at_stripe: AtStripe,
 }
 
 impl Desk {
     pub async fn open() -> Self {
-        let shop = Shop::open().await;
-        let (pool, clock) = (shop.app.pool.clone(), shop.app.clock.clone());
-        let outbox = outbox(&shop, &shop.config);
-        let invoices = Invoices::new(pool.clone(), clock.clone(), outbox.clone());
-        let subscriptions = Subscriptions::new(pool, clock, outbox.clone(), FOR_SUBSCRIPTIONS);
-        Self { shop, outbox, invoices, subscriptions }
+        let mut shop = Shop::open().await;
+        let at_stripe = AtStripe::of(&mut shop.app, &shop.config);
+        Self { shop, at_stripe }
     }
 
     /// The worker that looks at subscriptions, and waits long for an answer.
     pub fn patient_subscriptions(&self) -> Subscriptions {
         let config = StripeConfig { timeout: Duration::from_secs(20), ..self.shop.config.clone() };
-        let (pool, clock) = (self.shop.app.pool.clone(), self.shop.app.clock.clone());
-        Subscriptions::new(pool, clock, outbox(&self.shop, &config), FOR_SUBSCRIPTIONS)
+        AtStripe::beside(&self.shop.app, &config).subscriptions
     }
 
     /// Has all events arrive, and the workers look at what they spoke of.
@@ -44,9 +35,7 @@ impl Desk {
     }
 
     pub async fn look(&self) {
-        while self.outbox.run_once().await.unwrap() > 0 {}
-        while self.invoices.run_once().await.unwrap() > 0 {}
-        while self.subscriptions.run_once().await.unwrap() > 0 {}
+        self.at_stripe.work(&self.shop.app).await;
     }
 
     /// What the shop asks of us.
@@ -128,11 +117,6 @@ impl Desk {
         self.catch_up().await;
         invoice["id"].as_str().unwrap().to_owned()
     }
-}
-
-fn outbox(shop: &Shop, config: &StripeConfig) -> Outbox {
-    let client = Client::new(config).unwrap();
-    Outbox::new(shop.app.pool.clone(), shop.app.clock.clone(), Some(client), RECEIVERS)
 }
 
 /// An empty body.

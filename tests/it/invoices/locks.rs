@@ -28,7 +28,7 @@ async fn a_look_at_an_invoice_does_not_wait_for_who_moves_its_order() {
     assert_eq!(desk.get(&format!("/v1/invoices/{id}")).await["client_secret"], Value::Null);
     let moving = moved(&desk).await;
 
-    let looked = desk.invoices.run_once().await.unwrap();
+    let looked = desk.at_stripe.invoices.run_once().await.unwrap();
 
     assert_eq!(looked, 1);
     assert!(desk.get(&format!("/v1/invoices/{id}")).await["client_secret"].is_string());
@@ -48,7 +48,7 @@ async fn an_answer_about_an_invoice_does_not_wait_either_however_often_it_was_as
     desk.shop.app.clock.advance(Duration::from_secs(600));
     let moving = moved(&desk).await;
 
-    let asked = desk.outbox.run_once().await.unwrap();
+    let asked = desk.at_stripe.outbox.run_once().await.unwrap();
 
     assert_eq!(asked, 1);
     let invoice = desk.get(&format!("/v1/invoices/{id}")).await;

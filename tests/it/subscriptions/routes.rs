@@ -288,4 +288,6 @@ async fn what_the_catalogue_made_is_subscribed_to_by_our_own_ids() {
     let invoice = made["dunning"]["invoice"].as_str().unwrap();
     let order = desk.shop.app.order(invoice).await;
     assert_eq!(order["amount_total"], 900, "{order}");
+    let skus: Vec<&Value> = order["lines"].as_array().unwrap().iter().map(|line| &line["sku"]).collect();
+    assert_eq!(skus, ["TEA-250"]);
 }

@@ -39,6 +39,8 @@ pub struct TestApp {
     pub api_key: String,
     pub base: String,
     pub client: reqwest::Client,
+    /// How long events wait for what may explain them, and whether Stripe is asked.
+    pub patience: Patience,
     app: App,
     roles: Roles,
     // Dropped last: it takes the database away.
@@ -120,7 +122,7 @@ impl TestApp {
         let api_key = api::create_key(&mut conn, "test", clock.now()).await.unwrap().text;
         let base = format!("http://{}", app.address().unwrap());
         let client = packline::http_client::builder().build().unwrap();
-        Self { pool, clock, api_key, base, client, app, roles, database }
+        Self { pool, clock, api_key, base, client, patience: PATIENCE, app, roles, database }
     }
 
     pub async fn stop(self) -> TestDatabase {
@@ -219,7 +221,7 @@ impl TestApp {
     // The workers.
 
     pub fn applier(&self) -> Applier {
-        self.patient_applier(PATIENCE)
+        self.patient_applier(self.patience)
     }
 
     pub fn patient_applier(&self, patience: Patience) -> Applier {

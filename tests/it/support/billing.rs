@@ -5,7 +5,7 @@ use std::time::Duration;
 use packline::app::RECEIVERS;
 use packline::clock::Clock;
 use packline::config::{Secret, StripeConfig};
-use packline::fake_stripe::delivery::Endpoint;
+use packline::fake_stripe::delivery::{ApiVersion, Endpoint};
 use packline::fake_stripe::{FakeStripe, Options};
 use packline::outbox::Outbox;
 use packline::stripe::Client;
@@ -52,9 +52,15 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Self {
+        Self::open_for(None).await
+    }
+
+    /// One whose events are in the shape of a version of Stripe's API; none is the account's own.
+    pub async fn open_for(version: Option<&str>) -> Self {
         let shop = Self::without_events().await;
         let url = format!("{}/webhooks/stripe", shop.app.base);
-        let endpoint = Endpoint { secret: SECRET.to_owned(), ..Endpoint::to(url) };
+        let api_version = version.map(|version| ApiVersion::parse(version).unwrap());
+        let endpoint = Endpoint { secret: SECRET.to_owned(), api_version, ..Endpoint::to(url) };
         shop.stripe.deliveries().add_endpoint(endpoint).unwrap();
         shop
     }

@@ -2,10 +2,14 @@
 
 mod app;
 #[cfg(feature = "fake-stripe")]
+pub mod at_stripe;
+#[cfg(feature = "fake-stripe")]
 pub mod billing;
 mod database;
 mod load;
 mod lock;
+#[cfg(feature = "fake-stripe")]
+pub mod merchant;
 mod process;
 mod proxy;
 pub mod raw;
