@@ -45,3 +45,5 @@ mod stripe_client;
 mod subscriptions;
 mod support;
 mod wake;
+#[cfg(feature = "fake-stripe")]
+mod walk;
