@@ -3,6 +3,11 @@
 mod bad_input;
 mod change;
 mod events;
+mod mid_period;
 mod old_shape;
+mod people;
+mod recovery;
+mod rests;
 mod routes;
+mod trials;
 mod year;
