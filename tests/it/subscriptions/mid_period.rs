@@ -95,3 +95,29 @@ async fn a_change_that_is_billed_at_once_is_an_order_of_which_nothing_is_sent() 
         assert_eq!(merchant.parcels(), ["2 × TEA", "1 × TEA"]);
     }
 }
+
+#[tokio::test]
+async fn prices_of_the_catalogue_are_named_by_our_own_ids() {
+    let merchant = Merchant::open(NEWEST).await;
+    let customer = merchant.customer("visa").await;
+    let (tea, cup) = (merchant.monthly("TEA").await, merchant.monthly("CUP").await);
+    let name = merchant
+        .subscribe(json!({ "customer": customer, "items": [{ "price": tea }], "payment_behavior": "allow_incomplete" }))
+        .await;
+    let path = format!("/v1/subscriptions/{name}");
+
+    let items = json!({ "items": [{ "price": tea, "quantity": 4 }, { "price": cup, "quantity": 2 }] });
+    let changed = merchant.ask(&path, items).await;
+    let items = changed["items"].as_array().unwrap().iter();
+    let items: Vec<(&Value, &Value)> = items.map(|item| (&item["sku"], &item["quantity"])).collect();
+    assert_eq!(items, [(&json!("TEA"), &json!(4)), (&json!("CUP"), &json!(2))], "{changed}");
+    let less = merchant.ask(&path, json!({ "items": [{ "price": tea, "quantity": 0 }] })).await;
+    assert_eq!(less["items"].as_array().unwrap().len(), 1, "{less}");
+
+    for (price, words) in [(json!(uuid::Uuid::nil()), "there is no price"), (json!("tea"), "price_")] {
+        let bad = json!({ "items": [{ "sku": "CUP", "quantity": 1 }, { "price": price, "quantity": 1 }] });
+        let (status, code, told) = merchant.refused(&path, Some(&bad)).await;
+        assert_eq!((status, code.as_str()), (422, "validation_failed"), "{told}");
+        assert!(told.contains("items[1].price") && told.contains(words), "{told}");
+    }
+}
