@@ -20,9 +20,11 @@ pub struct Behind {
     pub invoice: Option<String>,
     /// `sub_…` that it began.
     pub subscription: Option<String>,
+    /// `sub_sched_…` that began the subscription later.
+    pub subscription_schedule: Option<String>,
 }
 
-/// The quotes that led to any of these invoices and subscriptions.
+/// The quotes that led to any of these invoices, subscriptions and schedules.
 ///
 /// # Errors
 /// The database's.
@@ -30,9 +32,10 @@ pub async fn behind(
     conn: &mut PgConnection,
     invoices: &[String],
     subscriptions: &[String],
+    schedules: &[String],
 ) -> sqlx::Result<Vec<Behind>> {
-    if invoices.is_empty() && subscriptions.is_empty() {
+    if invoices.is_empty() && subscriptions.is_empty() && schedules.is_empty() {
         return Ok(Vec::new());
     }
-    store::find_behind(conn, invoices, subscriptions).await
+    store::find_behind(conn, invoices, subscriptions, schedules).await
 }

@@ -29,7 +29,10 @@ mod store;
 mod subscription;
 
 pub use learn::receive;
-pub use store::{SubscriptionFilter, find_subscription, list_subscriptions, load_named, load_subscriptions};
+pub use store::{
+    SubscriptionFilter, find_subscription, list_subscriptions, load_named, load_schedules_of,
+    load_subscriptions,
+};
 pub use subscription::{Access, Dunning, Facts, Item, STATUSES, State, Subscription, UnknownState};
 
 /// The unpaid invoices of subscriptions, by `sub_…`. Invoices provide it.

@@ -173,11 +173,18 @@ async fn add_quotes(
     let invoices: Vec<String> = behind.iter().filter_map(|(_, invoice, _)| invoice.clone()).collect();
     let subscriptions: Vec<String> =
         behind.iter().filter_map(|(.., subscription)| subscription.clone()).collect();
-    let found = quotes::behind(conn, &invoices, &subscriptions).await?;
+    let schedules = subscriptions::load_schedules_of(conn, &subscriptions).await?;
+    let names: Vec<String> = schedules.values().flatten().cloned().collect();
+    let found = quotes::behind(conn, &invoices, &subscriptions, &names).await?;
     for (order_id, invoice, subscription) in behind {
+        let began_it = subscription.as_ref().and_then(|name| schedules.get(name));
         let is_it = |quote: &&quotes::Behind| {
             (invoice.is_some() && quote.invoice == invoice)
                 || (subscription.is_some() && quote.subscription == subscription)
+                || quote
+                    .subscription_schedule
+                    .as_ref()
+                    .is_some_and(|schedule| began_it.is_some_and(|schedules| schedules.contains(schedule)))
         };
         if let Some(quote) = found.iter().find(is_it) {
             billings.entry(order_id).or_default().quote = Some(BillingQuote {

@@ -128,20 +128,22 @@ pub async fn load_quotes(
         .collect()
 }
 
-/// The quotes that led to any of these invoices and subscriptions.
+/// The quotes that led to any of these invoices, subscriptions and schedules.
 pub(in crate::quotes) async fn find_behind(
     conn: &mut PgConnection,
     invoices: &[String],
     subscriptions: &[String],
+    schedules: &[String],
 ) -> sqlx::Result<Vec<Behind>> {
     let rows = sqlx::query!(
         "
-        select id, stripe_id, number, state, invoice, subscription
+        select id, stripe_id, number, state, invoice, subscription, subscription_schedule
         from quotes
-        where invoice = any($1) or subscription = any($2)
+        where invoice = any($1) or subscription = any($2) or subscription_schedule = any($3)
         ",
         invoices,
         subscriptions,
+        schedules,
     )
     .fetch_all(conn)
     .await?;
@@ -154,6 +156,7 @@ pub(in crate::quotes) async fn find_behind(
                 state: stored(&row.state)?,
                 invoice: row.invoice,
                 subscription: row.subscription,
+                subscription_schedule: row.subscription_schedule,
             })
         })
         .collect()

@@ -1,5 +1,7 @@
 //! Schedules.
 
+use std::collections::HashMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -95,4 +97,29 @@ pub(in crate::subscriptions) async fn save_schedule(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The schedules that became these subscriptions, also those that let go of them since, by subscription.
+///
+/// # Errors
+/// The database's.
+pub async fn load_schedules_of(
+    conn: &mut PgConnection,
+    subscriptions: &[String],
+) -> sqlx::Result<HashMap<String, Vec<String>>> {
+    let rows = sqlx::query!(
+        r#"
+        select stripe_id, subscription as "subscription!"
+        from subscription_schedules
+        where subscription = any($1)
+        "#,
+        subscriptions,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut schedules: HashMap<String, Vec<String>> = HashMap::new();
+    for row in rows {
+        schedules.entry(row.subscription).or_default().push(row.stripe_id);
+    }
+    Ok(schedules)
 }

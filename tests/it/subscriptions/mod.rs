@@ -4,6 +4,7 @@ mod bad_input;
 mod change;
 mod events;
 mod mid_period;
+mod offers;
 mod old_shape;
 mod people;
 mod recovery;
