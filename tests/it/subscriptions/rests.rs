@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use packline::fake_stripe::delivery::{NEWEST, OLD};
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
-use crate::support::merchant::Merchant;
+use crate::support::merchant::{DAY, Merchant};
 
 async fn begin(version: &str) -> (Merchant, String) {
     let merchant = Merchant::open(version).await;
@@ -45,6 +46,22 @@ async fn a_month_of_a_pause_is_not_charged_and_not_sent_and_the_next_one_is() {
         assert_eq!(states[2], ("paid".to_owned(), "fulfilled".to_owned()), "{states:?}");
         assert_eq!(merchant.parcels(), ["1 × TEA"; 2]);
     }
+}
+
+#[tokio::test]
+async fn a_pause_that_has_an_end_ends_by_itself() {
+    let (merchant, name) = begin(NEWEST).await;
+    let until = (merchant.app.clock.now() + DAY * 40).format(&Rfc3339).unwrap();
+    let pause = json!({ "behavior": "void", "resumes_at": until });
+    let paused = merchant.ask(&format!("/v1/subscriptions/{name}/pause"), pause).await;
+    assert!(paused["pause_resumes_at"].is_string(), "{paused}");
+
+    merchant.pass(32).await;
+    assert_eq!(merchant.parcels().len(), 1);
+    merchant.pass(32).await;
+    let goes_on = merchant.subscription(&name).await;
+    assert_eq!((&goes_on["pause_behaviour"], &goes_on["pause_resumes_at"]), (&Value::Null, &Value::Null));
+    assert_eq!(merchant.parcels(), ["1 × TEA"; 2]);
 }
 
 #[tokio::test]
