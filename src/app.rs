@@ -33,7 +33,7 @@ use crate::{db, telemetry};
 
 mod neighbours;
 
-pub use neighbours::{FOR_QUOTES, FOR_SUBSCRIPTIONS, HEAR_INVOICE, RECEIVERS, UNPAID, billing, neighbours};
+pub use neighbours::{FOR_LOOKUPS, FOR_QUOTES, FOR_SUBSCRIPTIONS, RECEIVERS, UNPAID, billing, neighbours};
 
 /// Connections for the JSON API and health checks.
 const HTTP_CONNECTIONS: u32 = 8;
@@ -188,7 +188,8 @@ impl App {
                 can_ask: stripe.is_some(),
             };
             let applier = Applier::new(pool.clone(), clock.clone(), work.livemode, patience, inbox_metrics);
-            let at_stripe = stripe.map(|stripe| at_stripe(&pool, &clock, work.livemode, stripe));
+            let at_stripe =
+                stripe.map(|stripe| at_stripe(&pool, &clock, (work.livemode, work.adoption_grace), stripe));
             let mut providers = Providers::new(pool.clone(), clock.clone(), work.provider_timeout);
             match &work.provider {
                 Some(choice) => {
@@ -242,7 +243,7 @@ impl App {
 fn at_stripe(
     pool: &PgPool,
     clock: &Clock,
-    livemode: bool,
+    (livemode, grace): (bool, Duration),
     stripe: (stripe::Client, StripeConfig),
 ) -> AtStripe {
     let (pool, clock) = (pool.clone(), clock.clone());
@@ -254,8 +255,8 @@ fn at_stripe(
     let nowhere = stripe.1.connect_base.clone();
     AtStripe {
         payments: Resumer::new(payments),
-        lookups: Lookups::new(pool.clone(), clock.clone(), stripe.0.clone(), wake, HEAR_INVOICE),
-        invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()),
+        lookups: Lookups::new(pool.clone(), clock.clone(), stripe.0.clone(), grace, FOR_LOOKUPS),
+        invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()).waking(wake),
         quotes: Quotes::new(pool.clone(), clock.clone(), outbox.clone(), FOR_QUOTES),
         subscriptions: Subscriptions::new(pool.clone(), clock.clone(), outbox.clone(), FOR_SUBSCRIPTIONS),
         accounts: Platform::new(pool, clock, livemode, nowhere, wake, Some(stripe)),

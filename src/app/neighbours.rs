@@ -28,16 +28,26 @@ pub const RECEIVERS: Receivers = &[
     ("subscription.", billing::receive_subscription),
 ];
 
-/// Who hears of invoices that Stripe was asked for.
-pub const HEAR_INVOICE: Option<lookups::Hear> = Some(|conn, invoice, account, now| {
-    Box::pin(async move { invoices::learn_read(conn, invoice, account, now).await.map(|_| ()) })
-});
+/// What lookups need of features that they do not know.
+pub const FOR_LOOKUPS: lookups::Neighbours = lookups::Neighbours {
+    wake: inbox::wake_waiting,
+    follow: FOLLOW,
+    hear: Some(|conn, invoice, account, now| {
+        Box::pin(async move { invoices::learn_read(conn, invoice, account, now).await.map(|_| ()) })
+    }),
+};
+
+/// Does what orders ask of fulfilment.
+const FOLLOW: Follow =
+    |conn, consequences, now| Box::pin(async move { fulfilment::follow(conn, &consequences, now).await });
 
 /// What payments need of features that they do not know, in a mode of Stripe's.
 pub fn neighbours(livemode: bool) -> Neighbours {
-    let follow: Follow =
-        |conn, consequences, now| Box::pin(async move { fulfilment::follow(conn, &consequences, now).await });
-    Neighbours { wake: inbox::wake_waiting, follow, destinations: Some(Arc::new(Accounts { livemode })) }
+    Neighbours {
+        wake: inbox::wake_waiting,
+        follow: FOLLOW,
+        destinations: Some(Arc::new(Accounts { livemode })),
+    }
 }
 
 /// What quotes need of the catalogue.

@@ -64,6 +64,7 @@ mod progress;
 mod provider;
 mod recall;
 mod registry;
+mod replan;
 mod report;
 pub mod routes;
 mod sampler;
@@ -92,6 +93,7 @@ pub use registry::{
     DigitalGood, Limits, NewKind, ProviderChange, Rule, add_provider, add_rule, put_good, remove_good,
     remove_rule, set_provider,
 };
+use replan::{ToReplan, replan};
 pub use report::{
     FulfilmentFilter, FulfilmentReport, FulfilmentRow, ProviderRow, StuckOrder, find_fulfilments,
     load_reports, load_rows,
@@ -116,7 +118,8 @@ pub async fn follow(
     consequences: &[(Uuid, Consequence, Cause)],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
-    let of = |wanted| consequences.iter().filter(move |(_, consequence, _)| *consequence == wanted);
+    let of =
+        |wanted: Consequence| consequences.iter().filter(move |(_, consequence, _)| *consequence == wanted);
     let to_queue: Vec<_> = of(Consequence::Queue)
         .map(|(order_id, _, cause)| ToQueue { order_id: *order_id, cause: cause.clone() })
         .collect();
@@ -151,7 +154,12 @@ pub async fn follow(
         recall(conn, &to_look_at, now).await?;
     }
     let to_wake: Vec<Uuid> = of(Consequence::Wake).map(|(order_id, ..)| *order_id).collect();
-    if to_wake.is_empty() { Ok(()) } else { wake(conn, &to_wake, now).await }
+    if !to_wake.is_empty() {
+        wake(conn, &to_wake, now).await?;
+    }
+    // The last word on when it is due.
+    let to_replan: Vec<ToReplan> = consequences.iter().filter_map(ToReplan::of).collect();
+    if to_replan.is_empty() { Ok(()) } else { replan(conn, &to_replan, now).await }
 }
 
 /// Queues each order that has no fulfilment yet, one for each provider that the rules choose, due at once, takes up
@@ -163,9 +171,32 @@ pub async fn follow(
 /// The database failed; nothing may be committed.
 pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateTime) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
-    let rules = store::load_rules(conn).await?;
     let (known, new): (Vec<_>, Vec<_>) =
         store::load_to_split(conn, &ids).await?.into_iter().partition(|order| order.has_parts);
+    let known: Vec<Uuid> = known.iter().map(|order| order.order_id).collect();
+    let mut newly_queued = split_new(conn, orders, new, now).await?;
+    newly_queued.extend(store::requeue_cancelled(conn, &known, now).await?);
+    if newly_queued.is_empty() {
+        return Ok(());
+    }
+
+    let moves: Vec<_> = newly_queued
+        .iter()
+        .filter_map(|id| orders.iter().find(|order| order.order_id == *id))
+        .map(|order| Moved { order_id: order.order_id, cause: order.cause.clone(), reason: None })
+        .collect();
+    move_orders(conn, moves, now).await?;
+    store::notify(conn).await
+}
+
+/// Splits orders that have no parts, and closes those of which nothing is to be sent; returns the others.
+async fn split_new(
+    conn: &mut PgConnection,
+    orders: &[ToQueue],
+    new: Vec<store::Unqueued>,
+    now: OffsetDateTime,
+) -> sqlx::Result<Vec<Uuid>> {
+    let rules = store::load_rules(conn).await?;
     let (mut parts, mut done) = (Vec::new(), Vec::new());
     for order in new {
         let account = order.to_split.account.clone().unwrap_or_default();
@@ -181,20 +212,7 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
         }));
     }
     close_empty(conn, orders, &done, now).await?;
-    let known: Vec<Uuid> = known.iter().map(|order| order.order_id).collect();
-    let mut newly_queued = store::insert_parts(conn, &parts, now).await?;
-    newly_queued.extend(store::requeue_cancelled(conn, &known, now).await?);
-    if newly_queued.is_empty() {
-        return Ok(());
-    }
-
-    let moves: Vec<_> = newly_queued
-        .iter()
-        .filter_map(|id| orders.iter().find(|order| order.order_id == *id))
-        .map(|order| Moved { order_id: order.order_id, cause: order.cause.clone(), reason: None })
-        .collect();
-    move_orders(conn, moves, now).await?;
-    store::notify(conn).await
+    store::insert_parts(conn, &parts, now).await
 }
 
 /// Orders of which nothing is to be sent are done when they are paid.

@@ -40,7 +40,10 @@ pub(super) use registry::{
 pub use registry::{list_goods, list_rules};
 pub(super) use save::{Change, key, save};
 pub(super) use shown::{load_attempts, load_digital, load_shipments, load_shown};
-pub(super) use split::{Insert, insert_parts, load_rules, load_to_split, requeue_cancelled};
+pub(super) use split::{
+    Insert, Unqueued, delete_untouched, insert_parts, list_closed, load_rules, load_to_split, put_off_parts,
+    requeue_cancelled,
+};
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;

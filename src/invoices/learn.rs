@@ -1,5 +1,7 @@
 //! What Stripe answers about invoices: folded in like what events tell, and beside it what no event tells.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -10,7 +12,7 @@ use super::invoice::Facts;
 use super::state::{ASKED, Known, Source};
 use super::store::{self, Seen};
 use crate::outbox::{Outcome, StoredCall};
-use crate::stripe;
+use crate::{orders, stripe};
 
 /// Takes over an invoice as Stripe answered with it, in the caller's transaction; returns our id. None for what is no
 /// invoice that we can read.
@@ -57,6 +59,8 @@ async fn fold(
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<Uuid>> {
     let Some((name, facts)) = invoice.id.as_deref().zip(Facts::of(invoice)) else { return Ok(None) };
+    // Before its row is locked, as events do it. What waits for a link finds it at the end of its grace at the latest.
+    orders::lookups::learn_links(conn, &links(invoice), ASKED).await?;
     let mut rows = store::lock(conn, &[name]).await?;
     if rows.is_empty() {
         let at = facts.created.unwrap_or(now);
@@ -71,6 +75,12 @@ async fn fold(
     let intents: Vec<&str> = invoice.payment_intents().map(stripe::Id::as_str).collect();
     store::add_intents(conn, &vec![name; intents.len()], &intents).await?;
     Ok(Some(row.id))
+}
+
+/// The PaymentIntents that an answer names, each with the invoice that it pays.
+pub(super) fn links(invoice: &stripe::Invoice) -> BTreeSet<(String, String)> {
+    let intents = invoice.payment_intents().map(|intent| intent.0.clone());
+    intents.filter_map(|intent| Some((invoice.id.clone()?, intent))).collect()
 }
 
 /// Records what a call about an invoice came to.

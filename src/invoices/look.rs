@@ -4,16 +4,19 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::invoice::Invoice;
+use super::learn::links;
 use super::store::{self, Due};
 use super::{EXPAND, Invoices, learn};
 use crate::api::ApiError;
-use crate::db;
 use crate::stripe::CallError;
+use crate::{db, orders};
 
 /// Nobody else looks at an invoice for so long after a look began.
 const LEASE: Duration = Duration::minutes(2);
 const FIRST_WAIT: Duration = Duration::seconds(10);
 const LONGEST_WAIT: Duration = Duration::hours(1);
+/// Who told a link that a look saw.
+const LOOKED_AT: &str = "look";
 
 impl Invoices {
     /// Looks at the invoice that waits longest for it; returns how many there were, none or one. Without a key for Stripe
@@ -60,7 +63,11 @@ impl Invoices {
             other => Fetch::Unanswered(other.to_string()),
         })?;
         let mut tx = self.pool.begin().await?;
+        let mut appeared = Vec::new();
         let learnt = async {
+            if let Ok(invoice) = serde_json::from_value(answer.clone()) {
+                appeared = orders::lookups::learn_links(&mut tx, &links(&invoice), LOOKED_AT).await?;
+            }
             let id = learn(&mut tx, &answer, account, self.clock.now()).await?;
             Ok(match id {
                 Some(id) => store::load_invoices(&mut tx, &[id]).await?.pop(),
@@ -68,7 +75,12 @@ impl Invoices {
             })
         };
         let learnt: Result<_, Fetch> = learnt.await;
-        db::end(tx, learnt).await
+        let learnt = db::end(tx, learnt).await?;
+        // A payment that waits to learn what it pays goes on at once.
+        if let Some(wake) = self.wake {
+            wake(&mut *self.pool.acquire().await?, appeared, self.clock.now()).await?;
+        }
+        Ok(learnt)
     }
 
     /// Looks at an invoice that no event has told of yet.

@@ -135,16 +135,23 @@ pub struct Seed {
     pub is_paid: bool,
     /// What was asked.
     pub total: Money,
-    /// What was bought; unknown to a PaymentIntent.
-    pub lines: Vec<Line>,
-    /// The prices of lines whose sku the event does not tell.
-    pub prices: Vec<String>,
-    /// What else of it Stripe has to be asked for, where it can be asked.
-    pub wants: Vec<(LookupKind, String)>,
+    /// What was bought.
+    pub bought: Bought,
     /// The merchant's own.
     pub metadata: Metadata,
     /// Whether this event tells which other objects belong to the purchase, so that nobody need wait to learn it.
     pub is_linked: bool,
+}
+
+/// What was bought, as far as an event tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Bought {
+    /// Unknown to a PaymentIntent and to a session.
+    pub lines: Vec<Line>,
+    /// The prices of lines whose sku the event does not tell.
+    pub prices: Vec<String>,
+    /// What else of the purchase Stripe has to be asked for, where it can be asked.
+    pub wants: Vec<(LookupKind, String)>,
 }
 
 /// An object that is not what its event promises.

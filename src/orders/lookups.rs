@@ -2,18 +2,26 @@
 //! payment pays. Settling events writes the questions down; a worker asks them and hands the answers in here.
 //!
 //! Each question is asked once. What waits for the answer waits no longer than the adoption grace: then an order is made
-//! of what is known, and where lines are known to be missing it is held.
+//! of what is known, and where lines are known to be missing it is held. An answer that comes later still teaches the
+//! order, by the rule of late knowledge (`late`).
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::order::{Line, LookupKind, Ref, RefKind};
+use super::order::{Cause, Line, LookupKind};
+use super::settle::SettleError;
+use super::state::Consequence;
 use super::store;
 use crate::stripe::InvoiceLine;
+
+mod teach;
 
 /// Something to ask Stripe for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,35 +154,68 @@ pub async fn put_off_question(
     store::put_off_lookup(conn, question, problem, next_try_at).await
 }
 
-/// Records how a question ended; returns the keys whose waiting events wake. None where another worker recorded it first.
+/// Keeps which PaymentIntents pay which invoices, as Stripe told it (`told_by`) outside of an event; returns the keys whose
+/// waiting events wake. Call it before anything of the invoices is locked, as settling events does.
 ///
 /// # Errors
-/// The database's; the caller rolls back.
+/// The database's.
+pub async fn learn_links(
+    conn: &mut PgConnection,
+    links: &BTreeSet<(String, String)>,
+    told_by: &str,
+) -> sqlx::Result<Vec<String>> {
+    if links.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new = store::insert_answered_links(conn, links, told_by).await?;
+    Ok(new.iter().map(ToString::to_string).collect())
+}
+
+/// What a question's end brings.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// The keys whose waiting events wake.
+    pub appeared: Vec<String>,
+    /// What fulfilment must do for orders that were made without the answer.
+    pub consequences: Vec<(Uuid, Consequence, Cause)>,
+}
+
+/// Records how a question ended, and teaches it the orders that were made without it: see the rule of late knowledge.
+/// `grace` is how long an order waits for what it still lacks. Nothing where another worker recorded it first.
+///
+/// # Errors
+/// The caller rolls back: see [`SettleError`].
 pub async fn record_outcome(
     conn: &mut PgConnection,
     question: &Question,
     outcome: &Outcome,
+    grace: Duration,
     now: OffsetDateTime,
-) -> sqlx::Result<Vec<String>> {
+) -> Result<Recorded, SettleError> {
+    // Its row is locked before any order, as it is by who makes an order without it.
     if !store::close_lookup(conn, question, outcome, now).await? {
-        return Ok(Vec::new());
+        return Ok(Recorded::default());
     }
-    let mut appeared = vec![question.key()];
-    let (LookupKind::Invoice | LookupKind::PaymentIntentInvoice, Outcome::Answered(answer)) =
-        (question.kind, outcome)
-    else {
-        return Ok(appeared);
+    let mut recorded = Recorded { appeared: vec![question.key()], consequences: Vec::new() };
+    let answer = match outcome {
+        Outcome::Answered(answer) => answer.clone(),
+        Outcome::Refused(_) => return Ok(recorded),
     };
-    let answer: LinksAnswer =
-        serde_json::from_value(answer.clone()).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    if !answer.links.is_empty() {
-        store::insert_answered_links(conn, &answer.links, &question.key()).await?;
+    let until = now + grace;
+    match question.kind {
+        LookupKind::Invoice | LookupKind::PaymentIntentInvoice => {
+            let links = read::<LinksAnswer>(answer)?.links;
+            recorded.appeared.extend(learn_links(conn, &links, &question.key()).await?);
+            recorded.consequences = teach::links(conn, question, &links, until, now).await?;
+        }
+        LookupKind::InvoiceLines | LookupKind::SessionLines => {
+            recorded.consequences = teach::lines(conn, question, read(answer)?, until, now).await?;
+        }
+        LookupKind::Price => recorded.consequences = teach::name(conn, question, until, now).await?,
     }
-    appeared.extend(answer.links.iter().flat_map(|(invoice, intent)| {
-        [
-            Ref::new(RefKind::Invoice, invoice).to_string(),
-            Ref::new(RefKind::PaymentIntent, intent).to_string(),
-        ]
-    }));
-    Ok(appeared)
+    Ok(recorded)
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> sqlx::Result<T> {
+    serde_json::from_value(answer).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -10,6 +10,7 @@
 mod billing;
 pub mod events;
 mod hold;
+mod late;
 pub mod lookups;
 mod number;
 mod order;

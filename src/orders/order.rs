@@ -141,7 +141,7 @@ stored_as_text! {
         Price = "price",
         /// The lines of an invoice beyond the ten of its event.
         InvoiceLines = "invoice_lines",
-        /// What pays an invoice, and the secret of its payment form.
+        /// What paid an invoice that was not heard of before it was paid.
         Invoice = "invoice",
         /// Which invoice a PaymentIntent pays.
         PaymentIntentInvoice = "payment_intent_invoice",
@@ -179,6 +179,20 @@ stored_as_text! {
         Invoice = "invoice",
         /// Adopted from a checkout session that no order was made for.
         CheckoutSession = "checkout_session",
+    }
+}
+
+impl Origin {
+    /// Whether an order of this origin learns from an object of that one what was bought: an invoice knows best, a payment
+    /// nothing, and a shop's own order is as the shop said.
+    pub(super) fn may_learn_from(self, other: Self) -> bool {
+        let rank = |origin| match origin {
+            Self::PaymentIntent => 0,
+            Self::CheckoutSession => 1,
+            Self::Invoice => 2,
+            Self::Api => 3,
+        };
+        other != Self::Api && rank(other) > rank(self)
     }
 }
 
@@ -253,6 +267,8 @@ pub enum Cause {
     Operator(String),
     /// A call to Stripe that a merchant or a browser asked for, by its idempotency key.
     Call(String),
+    /// What Stripe answered when it was asked for what events do not say; what was asked.
+    Lookup(String),
     /// What a fulfilment provider told by call-back.
     Provider {
         /// Which provider.
@@ -271,6 +287,7 @@ impl Cause {
             Self::Attempt { .. } => "attempt",
             Self::Operator(_) => "operator",
             Self::Call(_) => "call",
+            Self::Lookup(_) => "lookup",
             Self::Provider { .. } => "provider",
         }
     }
@@ -279,7 +296,7 @@ impl Cause {
     pub fn id(&self) -> String {
         match self {
             Self::Api(key) => key.to_string(),
-            Self::Event(id) | Self::Operator(id) | Self::Call(id) => id.clone(),
+            Self::Event(id) | Self::Operator(id) | Self::Call(id) | Self::Lookup(id) => id.clone(),
             Self::Attempt { fulfilment, attempt } => format!("{fulfilment}/{attempt}"),
             Self::Provider { provider, event } => format!("{provider}/{event}"),
         }

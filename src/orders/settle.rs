@@ -13,15 +13,19 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::events::OrderEvent;
+use super::late::{self, KnownLines, Lesson, ToldLines};
 use super::order::{Axis, Cause, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Ref, RefKind};
 use super::state::{Consequence, HoldNews, Move, News, OrderFacts, WHOLE_ORDER};
 use super::store::{self, AdoptedOrder, NewTransition, Saved};
 
 mod adopt;
 mod ask;
+mod lessons;
 mod resolve;
 
 pub(super) use adopt::order_key;
+pub(super) use ask::name_answer;
+use lessons::{Lessons, Told};
 use resolve::Resolved;
 
 /// An event and how long it has been known to belong to no order.
@@ -112,11 +116,14 @@ pub async fn settle(
     let new_links = store::insert_links(conn, candidates).await?;
     let mut resolved = resolve::resolve(conn, candidates).await?;
     let adoption = adopt::plan(conn, candidates, &mut resolved, patience, now).await?;
+    let mut lessons = Lessons::prepare(conn, candidates, &resolved, patience, now).await?;
+    let questions = adoption.questions.iter().chain(&lessons.questions).cloned().collect();
+    store::insert_lookups(conn, &questions, now).await?;
     store::insert_adopted(conn, &adoption.orders, now).await?;
-    store::insert_lookups(conn, &adoption.questions, now).await?;
 
     let ids: BTreeSet<Uuid> = resolved.iter().flat_map(|event| event.orders.iter().copied()).collect();
     let before = store::load_facts_for_update(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
+    lessons.load_known(conn).await?;
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
     let mut holds = adoption.holds;
     holds.extend(doubts_of_known(conn, candidates, &resolved, &before, &adoption.orders).await?);
@@ -126,6 +133,7 @@ pub async fn settle(
     for (position, (candidate, resolved)) in candidates.iter().zip(&resolved).enumerate() {
         if let Some(&order_id) = resolved.orders.first() {
             let reason = batch.apply(order_id, &candidate.event, resolved);
+            batch.learn(order_id, &candidate.event, lessons.take(position), now);
             settled.verdicts[position] = Some(Verdict::Applied { order_id, reason });
         }
     }
@@ -145,6 +153,9 @@ pub async fn settle(
         .filter(Saved::is_change)
         .collect();
     store::save(conn, &changed, &batch.money_events, store::BY_EVENT, now).await?;
+    let written = batch.written.iter();
+    let written = written.map(|(order_id, told)| (*order_id, told.lines.as_slice(), &told.stand_ins));
+    store::write_lines(conn, written).await?;
     store::insert_transitions(conn, &batch.transitions, now).await?;
     settled.consequences = batch.consequences;
     Ok(settled)
@@ -189,6 +200,8 @@ struct Batch {
     /// Which event first told each money fact: kind, Stripe id and amount.
     money_events: HashMap<(&'static str, String, i64), String>,
     success_at: HashMap<Uuid, OffsetDateTime>,
+    /// The lines that orders learn.
+    written: BTreeMap<Uuid, ToldLines>,
 }
 
 impl Batch {
@@ -234,6 +247,30 @@ impl Batch {
         }
         self.hold_duplicates(&resolved.orders, &cause);
         unchanged
+    }
+
+    /// What was bought, as an event tells it of an order that was made without that.
+    fn learn(&mut self, order_id: Uuid, event: &OrderEvent, told: Option<Told>, now: OffsetDateTime) {
+        let (Some(told), Some(facts)) = (told, self.facts.get(&order_id)) else { return };
+        if facts.origin != told.origin && !facts.origin.may_learn_from(told.origin) {
+            return;
+        }
+        // Another event of the batch may have told more.
+        let known = match self.written.get(&order_id) {
+            Some(written) => KnownLines { lines: written.lines.clone(), ..told.known },
+            None => told.known,
+        };
+        let cause = Cause::Event(event.event_id.clone());
+        let Lesson { is_written, note, hold, consequence } =
+            late::learn(facts, &known, &told.lines, &told.source, (told.wait, now));
+        if is_written {
+            self.written.insert(order_id, told.lines);
+        }
+        self.transitions.extend(note.map(|moved| NewTransition { order_id, moved, cause: cause.clone() }));
+        if hold.is_some() {
+            self.step(order_id, &News { hold, ..News::default() }, &cause);
+        }
+        self.consequences.extend(consequence.map(|consequence| (order_id, consequence, cause)));
     }
 
     fn step(&mut self, order_id: Uuid, news: &News, cause: &Cause) -> Option<String> {

@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::order::{Axis, FulfilmentStatus, HoldKind, Line, Origin, PaymentStatus, Shipping};
+use super::order::{Axis, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Shipping};
 use crate::money::Money;
 use crate::stripe::Metadata;
 
@@ -134,10 +135,6 @@ pub struct Terms {
     pub is_paid: bool,
     /// What it asked.
     pub total: Money,
-    /// What was bought.
-    pub lines: Vec<Line>,
-    /// The prices of lines whose sku is not told.
-    pub prices: Vec<String>,
     /// The merchant's own.
     pub metadata: Metadata,
 }
@@ -162,6 +159,11 @@ pub enum Consequence {
     Queue,
     /// All its money went back: do not send it.
     Cancel,
+    /// More is known of what was bought than when it was queued, and nothing was handed over: split it anew.
+    Replan {
+        /// When it may be handed over: later where Stripe is being asked for more.
+        due: OffsetDateTime,
+    },
     /// Nothing holds it any more, or less of it is to be sent: go on.
     Wake,
     /// It is held for a reason that counts for parcels on their way too: ask for what was sent not to leave.
@@ -265,12 +267,7 @@ impl OrderFacts {
 
     fn learn_terms(&mut self, terms: &Terms, details: &Details) {
         self.has_invoice |= terms.origin == Origin::Invoice;
-        let rank = |origin| match origin {
-            Origin::PaymentIntent | Origin::Api => 0,
-            Origin::CheckoutSession => 1,
-            Origin::Invoice => 2,
-        };
-        if rank(terms.origin) < rank(self.origin) {
+        if terms.origin != self.origin && !self.origin.may_learn_from(terms.origin) {
             self.details = std::mem::take(&mut self.details).or(details.clone());
             return;
         }

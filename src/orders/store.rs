@@ -3,6 +3,7 @@
 mod adopted;
 mod facts;
 mod fulfilment;
+mod lines;
 mod lookups;
 mod placed;
 mod read;
@@ -12,9 +13,12 @@ use std::str::FromStr;
 
 pub(super) use adopted::{AdoptedOrder, insert_adopted};
 pub(super) use facts::{
-    BY_API, BY_EVENT, NewTransition, Saved, insert_transitions, load_facts_for_update, save,
+    BY_API, BY_EVENT, BY_LOOKUP, NewTransition, Saved, insert_transitions, load_facts_for_update, save,
 };
 pub use fulfilment::{FulfilmentMove, move_fulfilment};
+pub(super) use lines::{
+    list_learners, list_open_prices, list_orders_of_stand_in, load_known_lines, name_lines, write_lines,
+};
 pub(super) use lookups::{
     claim_lookup, close_lookup, insert_answered_links, insert_lookups, load_lookups, load_skus,
     put_off_lookup, upsert_sku,

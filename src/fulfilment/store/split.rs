@@ -181,3 +181,56 @@ pub(in super::super) async fn requeue_cancelled(
     .fetch_all(conn)
     .await
 }
+
+/// Which of these orders are done without a part: nothing of them was to be sent.
+pub(in super::super) async fn list_closed(
+    conn: &mut PgConnection,
+    order_ids: &[Uuid],
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "
+        select id
+        from orders
+        where id = any($1)
+          and fulfilment_status = 'fulfilled'
+          and not exists (select from fulfilments where order_id = orders.id)
+        ",
+        order_ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes the parts of orders back that nobody has begun with: they are split anew.
+pub(in super::super) async fn delete_untouched(
+    conn: &mut PgConnection,
+    order_ids: &[Uuid],
+) -> sqlx::Result<()> {
+    sqlx::query!("delete from fulfilment_lines where order_id = any($1)", order_ids,)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("delete from fulfilments where order_id = any($1)", order_ids,).execute(conn).await?;
+    Ok(())
+}
+
+/// Lets the parts of an order wait for what Stripe is being asked for.
+pub(in super::super) async fn put_off_parts(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    until: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "
+        update fulfilments set
+          next_attempt_at = $2,
+          reason = 'Stripe is asked for what of it is not known'
+        where order_id = $1
+          and state = 'queued'
+        ",
+        order_id,
+        until,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

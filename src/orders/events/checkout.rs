@@ -3,7 +3,7 @@
 
 use super::super::order::{LookupKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{Details, MoneyKind, News, Terms};
-use super::{Link, OrderEvent, Read, Seed, Told, fact, order_name, read, reference, shipping};
+use super::{Bought, Link, OrderEvent, Read, Seed, Told, fact, order_name, read, reference, shipping};
 use crate::money::{Currency, Money};
 use crate::stripe::{CheckoutSession, Event, Id};
 
@@ -22,11 +22,9 @@ pub fn on_checkout_session(event: &Event<'_>) -> Read {
         origin: Origin::CheckoutSession,
         is_paid: true,
         total: terms.total,
-        lines: Vec::new(),
+        bought: Bought { wants: vec![(LookupKind::SessionLines, session.id.clone())], ..Bought::default() },
         metadata: session.metadata.clone(),
         is_linked: true,
-        prices: Vec::new(),
-        wants: vec![(LookupKind::SessionLines, session.id.clone())],
     });
     let note = match session.mode.as_deref() {
         Some("setup") => Some("a session that keeps a payment method: nothing is bought by it"),
@@ -74,8 +72,6 @@ fn news(session: &CheckoutSession, event_type: &str) -> Result<News, crate::mone
         origin: Origin::CheckoutSession,
         is_paid: true,
         total,
-        lines: Vec::new(),
-        prices: Vec::new(),
         metadata: session.metadata.clone(),
     });
     let money = is_paid.then(|| fact(MoneyKind::SessionPaid, &session.id, amount, currency));

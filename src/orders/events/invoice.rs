@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::order::{Line, LineKind, LookupKind, Origin, PaymentStatus, Ref, RefKind, Shipping};
 use super::super::state::{Details, MoneyKind, News, Terms};
-use super::{Link, OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping, some_shipping};
+use super::{
+    Bought, Link, OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping, some_shipping,
+};
 use crate::money::{Currency, Money};
 use crate::stripe::{Address, Event, Invoice, InvoiceLine, InvoicePayment, Metadata};
 
@@ -28,7 +30,9 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
     let (lines, prices) = read_lines(invoice.lines());
     let mut wants = Vec::new();
     wants.extend(invoice.has_more_lines().then(|| (LookupKind::InvoiceLines, id.clone())));
-    wants.extend((!invoice.names_payment_intent()).then(|| (LookupKind::Invoice, id.clone())));
+    // What will pay an open one is told by the look at it, which brings what its payment form needs.
+    let is_paid_by = invoice.is_paid() && !invoice.names_payment_intent();
+    wants.extend(is_paid_by.then(|| (LookupKind::Invoice, id.clone())));
     let total = Money { amount: invoice.amount_due, currency };
     let paid = invoice.is_paid();
     let money = paid.then(|| fact(MoneyKind::InvoicePaid, &id, invoice.amount_received(), currency));
@@ -45,9 +49,7 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         origin: Origin::Invoice,
         is_paid: paid,
         total,
-        lines: lines.clone(),
-        prices: prices.clone(),
-        wants,
+        bought: Bought { lines, prices, wants },
         metadata: invoice.metadata.clone(),
         is_linked: invoice.tells_what_paid(),
     });
@@ -55,8 +57,6 @@ pub fn on_invoice(event: &Event<'_>) -> Read {
         origin: Origin::Invoice,
         is_paid: paid,
         total,
-        lines,
-        prices,
         metadata: invoice.metadata.clone(),
     });
     let note = (invoice.status.as_deref() == Some("draft")).then_some(match event.event_type {

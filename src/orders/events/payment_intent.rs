@@ -2,7 +2,7 @@
 
 use super::super::order::{LookupKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{Details, MoneyKind, News};
-use super::{OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping};
+use super::{Bought, OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping};
 use crate::money::{Currency, Money};
 use crate::stripe::{Event, PaymentIntent};
 
@@ -29,14 +29,15 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
         origin: Origin::PaymentIntent,
         is_paid: true,
         total: Money { amount: intent.amount, currency },
-        lines: Vec::new(),
         metadata: intent.metadata.clone(),
         is_linked: intent.invoice.is_some(),
-        prices: Vec::new(),
         // Invoices are customers': without one nothing can be linked with it.
-        wants: match (&intent.invoice, &intent.customer) {
-            (None, Some(_)) => vec![(LookupKind::PaymentIntentInvoice, intent.id.clone())],
-            _ => Vec::new(),
+        bought: Bought {
+            wants: match (&intent.invoice, &intent.customer) {
+                (None, Some(_)) => vec![(LookupKind::PaymentIntentInvoice, intent.id.clone())],
+                _ => Vec::new(),
+            },
+            ..Bought::default()
         },
     });
     let details = Details {

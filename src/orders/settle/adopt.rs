@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::events::{OrderEvent, Seed};
+use super::super::late::missing_lines;
 use super::super::lookups::Question;
 use super::super::number;
 use super::super::order::{Axis, Cause, HoldKind, Origin, PaymentStatus, Ref, RefKind};
@@ -51,13 +52,14 @@ pub(super) async fn plan(
     // Invoices first: they know the lines, and a PaymentIntent that may pay one of them must find it.
     groups.sort_by_key(|group| group.seed.is_none_or(|(_, seed)| seed.origin != Origin::Invoice));
 
-    let seeds: Vec<_> = groups.iter().filter_map(|group| group.seed).collect();
-    let known = Known::load(conn, &seeds).await?;
+    let seeds = groups.iter().filter_map(|group| group.seed);
+    let purchases: Vec<_> = seeds.map(|(event, seed)| (event, &seed.bought)).collect();
+    let known = Known::load(conn, &purchases).await?;
 
     for group in groups {
         let mut judgement = group.judge(patience, now);
         if let (Some((event, seed)), true) = (group.seed, patience.can_ask) {
-            let (new, needed) = known.missing(event, seed);
+            let (new, needed) = known.missing(event, &seed.bought);
             adoption.questions.extend(new);
             judgement = group.wait_for_answers(judgement, &needed, patience, now);
         }
@@ -65,7 +67,9 @@ pub(super) async fn plan(
             Judgement::Adopt { hold } => {
                 let doubt = match (hold, group.seed) {
                     // What is not paid yet is compared when it is.
-                    (None, Some((event, seed))) if seed.is_paid && !known.is_known_unlinked(event, seed) => {
+                    (None, Some((event, seed)))
+                        if seed.is_paid && !known.is_known_unlinked(event, &seed.bought) =>
+                    {
                         same_purchase(conn, (event, seed), &group.refs, &adoption.orders).await?
                     }
                     (hold, _) => hold,
@@ -274,8 +278,8 @@ impl Adoption {
             return order_id;
         };
         let cause = Cause::Event(event.event_id.clone());
-        let told = known.lines(event, seed);
-        let cut = told.is_cut.then(|| cut_lines(told.lines.len()));
+        let told = known.lines(event, &seed.bought);
+        let cut = told.is_cut.then(|| missing_lines(told.lines.len()));
         let order = AdoptedOrder {
             id: order_id,
             number: number::random(),
@@ -284,7 +288,7 @@ impl Adoption {
             account: event.account.clone(),
             details: event.news.details.clone(),
             metadata: seed.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect(),
-            lines: told.lines,
+            told,
             refs: group.refs.clone(),
             at: event.created_at.filter(|_| seed.is_paid),
             is_in_doubt: doubt.is_some(),
@@ -307,17 +311,6 @@ impl Adoption {
         self.holds.extend([doubt, cut].into_iter().flatten().map(|hold| (order_id, hold, cause.clone())));
         self.orders.push(order);
         order_id
-    }
-}
-
-/// The hold of an order that had to be made of the lines that its event shows.
-fn cut_lines(known: usize) -> HoldNews {
-    HoldNews {
-        kind: HoldKind::IncompleteLines,
-        source: WHOLE_ORDER.to_owned(),
-        reason: format!("its invoice has more lines than the {known} that are known; look them up in Stripe"),
-        ended: None,
-        is_final: false,
     }
 }
 

@@ -3,11 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 
-use super::super::events::{OrderEvent, Seed};
+use super::super::events::{Bought, OrderEvent};
+use super::super::late::ToldLines;
 use super::super::lookups::{LinesAnswer, Outcome, Question};
 use super::super::order::{Line, LookupKind};
 use super::super::store;
+use super::SettleError;
 
 /// What is known beyond what events say.
 #[derive(Default)]
@@ -17,56 +20,71 @@ pub(super) struct Known {
     skus: HashMap<(String, String), String>,
 }
 
-/// The lines of an order that is to be made.
-pub(super) struct Lines {
-    pub lines: Vec<Line>,
+/// The lines that an event or an answer tells.
+struct Lines {
+    lines: Vec<Line>,
     /// The prices that stand in for the skus of some.
     prices: Vec<String>,
     /// Whether Stripe has more of them.
-    pub is_cut: bool,
+    is_cut: bool,
 }
 
 impl Known {
-    /// Reads all that is known about what seeds lack.
-    pub(super) async fn load(conn: &mut PgConnection, seeds: &[(&OrderEvent, &Seed)]) -> sqlx::Result<Self> {
+    /// Reads all that is known about what events lack.
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        purchases: &[(&OrderEvent, &Bought)],
+    ) -> sqlx::Result<Self> {
         let questions: Vec<Question> =
-            seeds.iter().flat_map(|(event, seed)| questions(event, seed)).collect();
+            purchases.iter().flat_map(|(event, bought)| questions(event, bought)).collect();
         let questions: Vec<&Question> = questions.iter().collect();
         let mut known = Self { outcomes: store::load_lookups(conn, &questions).await?, skus: HashMap::new() };
-        let prices: BTreeSet<(String, String)> = seeds
+        let prices: BTreeSet<(String, String)> = purchases
             .iter()
-            .flat_map(|(event, seed)| {
+            .flat_map(|(event, bought)| {
                 let account = event.account.clone().unwrap_or_default();
-                let prices = known.lines_told(event, seed).prices.into_iter();
+                let prices = known.lines_told(event, bought).prices.into_iter();
                 prices.map(move |price| (account.clone(), price)).collect::<Vec<_>>()
             })
             .collect();
-        known.skus = store::load_skus(conn, &prices).await?;
-        let unknown: Vec<Question> = prices
-            .iter()
-            .filter(|price| !known.skus.contains_key(*price))
-            .map(|(account, price)| question(Some(account), LookupKind::Price, price))
-            .collect();
-        let of_prices = store::load_lookups(conn, &unknown.iter().collect::<Vec<_>>()).await?;
-        known.outcomes.extend(of_prices);
+        known.load_prices(conn, &prices).await?;
         Ok(known)
     }
 
-    /// The lines of a seed, called as the merchant calls them.
-    pub(super) fn lines(&self, event: &OrderEvent, seed: &Seed) -> Lines {
-        let mut told = self.lines_told(event, seed);
-        let account = event.account.clone().unwrap_or_default();
-        for line in told.lines.iter_mut().filter(|line| told.prices.contains(&line.sku)) {
+    /// What is being asked about prices first, then their skus: an answer that arrives in between brings its sku before
+    /// its question is seen closed, never after.
+    async fn load_prices(
+        &mut self,
+        conn: &mut PgConnection,
+        prices: &BTreeSet<(String, String)>,
+    ) -> sqlx::Result<()> {
+        let questions: Vec<Question> =
+            prices.iter().map(|(account, price)| question(Some(account), LookupKind::Price, price)).collect();
+        let outcomes = store::load_lookups(conn, &questions.iter().collect::<Vec<_>>()).await?;
+        self.outcomes.extend(outcomes);
+        self.skus = store::load_skus(conn, prices).await?;
+        Ok(())
+    }
+
+    /// The lines of a purchase, called as the merchant calls them.
+    pub(super) fn lines(&self, event: &OrderEvent, bought: &Bought) -> ToldLines {
+        self.name(event.account.as_deref(), self.lines_told(event, bought))
+    }
+
+    fn name(&self, account: Option<&str>, Lines { mut lines, prices, is_cut }: Lines) -> ToldLines {
+        let account = account.unwrap_or_default().to_owned();
+        for line in lines.iter_mut().filter(|line| prices.contains(&line.sku)) {
             if let Some(sku) = self.skus.get(&(account.clone(), line.sku.clone())) {
                 line.sku.clone_from(sku);
             }
         }
-        told
+        let is_unknown = |price: &String| !self.skus.contains_key(&(account.clone(), price.clone()));
+        ToldLines { lines, stand_ins: prices.into_iter().filter(is_unknown).collect(), is_cut }
     }
 
     /// Whether Stripe said that nothing is linked with a payment.
-    pub(super) fn is_known_unlinked(&self, event: &OrderEvent, seed: &Seed) -> bool {
-        let asked = seed.wants.iter().filter(|(kind, _)| *kind == LookupKind::PaymentIntentInvoice);
+    pub(super) fn is_known_unlinked(&self, event: &OrderEvent, bought: &Bought) -> bool {
+        let asked = bought.wants.iter().filter(|(kind, _)| *kind == LookupKind::PaymentIntentInvoice);
         let mut outcomes =
             asked.map(|(kind, id)| self.outcome(&question(event.account.as_deref(), *kind, id)));
         // Where it is linked with an invoice, the link is known by now and the invoice is among the references.
@@ -74,19 +92,17 @@ impl Known {
     }
 
     /// What Stripe is to be asked for, and of that what an order has to wait for.
-    pub(super) fn missing(&self, event: &OrderEvent, seed: &Seed) -> (Vec<Question>, Vec<Question>) {
-        let told = self.lines_told(event, seed);
+    pub(super) fn missing(&self, event: &OrderEvent, bought: &Bought) -> (Vec<Question>, Vec<Question>) {
+        let told = self.lines_told(event, bought);
         let account = event.account.clone().unwrap_or_default();
         let prices =
             told.prices.iter().filter(|price| !self.skus.contains_key(&(account.clone(), (*price).clone())));
         let prices = prices.map(|price| question(event.account.as_deref(), LookupKind::Price, price));
-        let open: Vec<Question> = questions(event, seed)
+        let open: Vec<Question> = questions(event, bought)
             .chain(prices)
             .filter(|question| self.outcome(question).is_none())
             .collect();
-        let is_needed =
-            |kind| matches!(kind, LookupKind::Price | LookupKind::InvoiceLines | LookupKind::SessionLines);
-        let needed = open.iter().filter(|question| is_needed(question.kind)).cloned().collect();
+        let needed = open.iter().filter(|question| is_of_lines(question.kind)).cloned().collect();
         let new = open.into_iter().filter(|question| !self.outcomes.contains_key(question)).collect();
         (new, needed)
     }
@@ -95,10 +111,10 @@ impl Known {
         self.outcomes.get(question)?.as_ref()
     }
 
-    fn lines_told(&self, event: &OrderEvent, seed: &Seed) -> Lines {
-        let is_of_lines = |kind| matches!(kind, LookupKind::InvoiceLines | LookupKind::SessionLines);
-        let Some((kind, id)) = seed.wants.iter().find(|(kind, _)| is_of_lines(*kind)) else {
-            return Lines { lines: seed.lines.clone(), prices: seed.prices.clone(), is_cut: false };
+    fn lines_told(&self, event: &OrderEvent, bought: &Bought) -> Lines {
+        let is_of_all = |kind| matches!(kind, LookupKind::InvoiceLines | LookupKind::SessionLines);
+        let Some((kind, id)) = bought.wants.iter().find(|(kind, _)| is_of_all(*kind)) else {
+            return Lines { lines: bought.lines.clone(), prices: bought.prices.clone(), is_cut: false };
         };
         let answer = match self.outcome(&question(event.account.as_deref(), *kind, id)) {
             Some(Outcome::Answered(answer)) => serde_json::from_value::<LinesAnswer>(answer.clone()).ok(),
@@ -107,12 +123,36 @@ impl Known {
         match answer {
             Some(LinesAnswer { lines, prices }) => Lines { lines, prices, is_cut: false },
             None => Lines {
-                lines: seed.lines.clone(),
-                prices: seed.prices.clone(),
+                lines: bought.lines.clone(),
+                prices: bought.prices.clone(),
                 is_cut: *kind == LookupKind::InvoiceLines,
             },
         }
     }
+}
+
+/// Whether it asks what was bought: an order waits for that.
+pub(super) fn is_of_lines(kind: LookupKind) -> bool {
+    matches!(kind, LookupKind::Price | LookupKind::InvoiceLines | LookupKind::SessionLines)
+}
+
+/// Names the lines of an answer as the merchant calls them, and asks for the names that are not known; whether any of them
+/// is being asked for.
+pub(in super::super) async fn name_answer(
+    conn: &mut PgConnection,
+    account: Option<&str>,
+    answer: LinesAnswer,
+    now: OffsetDateTime,
+) -> Result<(ToldLines, bool), SettleError> {
+    let mut known = Known::default();
+    let of_account = |price: &String| (account.unwrap_or_default().to_owned(), price.clone());
+    known.load_prices(conn, &answer.prices.iter().map(of_account).collect()).await?;
+    let told = known.name(account, Lines { lines: answer.lines, prices: answer.prices, is_cut: false });
+    let questions = told.stand_ins.iter().map(|price| question(account, LookupKind::Price, price));
+    let open: Vec<Question> = questions.filter(|question| known.outcome(question).is_none()).collect();
+    let new = open.iter().filter(|question| !known.outcomes.contains_key(question)).cloned().collect();
+    store::insert_lookups(conn, &new, now).await?;
+    Ok((told, !open.is_empty()))
 }
 
 fn question(account: Option<&str>, kind: LookupKind, id: &str) -> Question {
@@ -120,6 +160,6 @@ fn question(account: Option<&str>, kind: LookupKind, id: &str) -> Question {
     Question { account, kind, stripe_id: id.to_owned() }
 }
 
-fn questions<'s>(event: &'s OrderEvent, seed: &'s Seed) -> impl Iterator<Item = Question> + 's {
-    seed.wants.iter().map(|(kind, id)| question(event.account.as_deref(), *kind, id))
+fn questions<'s>(event: &'s OrderEvent, bought: &'s Bought) -> impl Iterator<Item = Question> + 's {
+    bought.wants.iter().map(|(kind, id)| question(event.account.as_deref(), *kind, id))
 }

@@ -7,9 +7,10 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::order::{Line, Origin, Ref, Shipping};
+use super::super::late::ToldLines;
+use super::super::order::{Origin, Ref, Shipping};
 use super::super::state::Details;
-use super::placed::insert_lines;
+use super::lines::write_lines;
 use crate::money::Money;
 
 /// An order to be made.
@@ -21,7 +22,7 @@ pub(crate) struct AdoptedOrder {
     pub account: Option<String>,
     pub details: Details,
     pub metadata: serde_json::Map<String, serde_json::Value>,
-    pub lines: Vec<Line>,
+    pub told: ToldLines,
     /// The objects that will stand for it.
     pub refs: BTreeSet<Ref>,
     /// Stripe's time of the success; none where it is not paid yet.
@@ -80,5 +81,6 @@ pub(crate) async fn insert_adopted(
     )
     .execute(&mut *conn)
     .await?;
-    insert_lines(conn, orders.iter().map(|order| (order.id, order.lines.as_slice()))).await
+    let lines = orders.iter().map(|order| (order.id, order.told.lines.as_slice(), &order.told.stand_ins));
+    write_lines(conn, lines).await
 }

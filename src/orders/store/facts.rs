@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::super::order::{Cause, FulfilmentStatus, PaymentStatus, Shipping};
 use super::super::state::{Details, HoldState, MoneyFact, MoneyKind, Move, OrderFacts};
-use super::placed::insert_lines;
 use super::stored;
 use crate::money::{Currency, Money};
 use crate::stripe::Metadata;
@@ -18,6 +17,8 @@ use crate::stripe::Metadata;
 pub(crate) const BY_EVENT: &str = "event";
 /// And where it was a merchant's call.
 pub(crate) const BY_API: &str = "api";
+/// And where it was Stripe's answer to a question.
+pub(crate) const BY_LOOKUP: &str = "lookup";
 
 /// Loads orders and locks them until the transaction ends.
 pub(crate) async fn load_facts_for_update(
@@ -99,7 +100,7 @@ pub(crate) async fn load_facts_for_update(
             (Some(by), because) => HoldState::Released {
                 reason,
                 because: because.unwrap_or_default(),
-                by: Some(by).filter(|by| by != BY_EVENT && by != BY_API),
+                by: Some(by).filter(|by| ![BY_EVENT, BY_API, BY_LOOKUP].contains(&by.as_str())),
             },
             (None, _) => HoldState::Open { reason },
         };
@@ -127,7 +128,7 @@ impl Saved<'_> {
     }
 }
 
-/// Saves what a batch changed: orders, money, holds, what an invoice taught. The fulfilment axis is not saved here: the
+/// Saves what a batch changed: orders, money, holds. The fulfilment axis is not saved here: the
 /// consequences move it. `by` is who opens and ends the holds, as the table has it, where a person does not.
 pub(crate) async fn save(
     conn: &mut PgConnection,
@@ -141,14 +142,7 @@ pub(crate) async fn save(
     }
     update_orders(conn, orders, now).await?;
     insert_money(conn, orders, money_events, now).await?;
-    upsert_holds(conn, orders, by, now).await?;
-    insert_lines(
-        conn,
-        orders
-            .iter()
-            .filter_map(|order| Some((order.after.id, order.after.learnt.as_ref()?.lines.as_slice()))),
-    )
-    .await
+    upsert_holds(conn, orders, by, now).await
 }
 
 async fn update_orders(

@@ -7,13 +7,16 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::super::lookups::{Outcome, Question, Sku};
+use super::super::order::{Ref, RefKind};
+use super::super::settle::SettleError;
 
 use super::stored;
 
 /// How long a question that a worker is at is left to it.
 const LEASE: time::Duration = time::Duration::minutes(2);
 
-/// Reads what is known of questions; those that were never asked are not among them. None is an open one.
+/// Reads what is known of questions; those that were never asked are not among them. None is an open one, and stays open
+/// until the transaction ends: who closes it sees what was made without its answer.
 pub(crate) async fn load_lookups(
     conn: &mut PgConnection,
     questions: &[&Question],
@@ -27,6 +30,9 @@ pub(crate) async fn load_lookups(
         select known.account, known.kind, known.stripe_id, known.state, known.answer, known.problem
         from unnest($1::text[], $2::text[], $3::text[]) as asked (account, kind, stripe_id)
         join lookups as known using (account, kind, stripe_id)
+        order by known.account, known.kind, known.stripe_id
+        -- Before any order is locked: who closes a question locks it before the orders that it teaches.
+        for share of known
         ",
         &accounts as &[&str],
         &kinds as &[&str],
@@ -47,12 +53,15 @@ pub(crate) async fn load_lookups(
         .collect()
 }
 
-/// Writes questions down that were not asked before: a worker asks them.
+/// Writes questions down that were not asked before: a worker asks them. They stay open until the transaction ends.
+///
+/// # Errors
+/// [`SettleError::LostRace`] if one of them was asked and closed meanwhile.
 pub(crate) async fn insert_lookups(
     conn: &mut PgConnection,
     questions: &BTreeSet<Question>,
     now: OffsetDateTime,
-) -> sqlx::Result<()> {
+) -> Result<(), SettleError> {
     if questions.is_empty() {
         return Ok(());
     }
@@ -70,9 +79,10 @@ pub(crate) async fn insert_lookups(
         &ids as &[&str],
         now,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    let known = load_lookups(conn, &questions.iter().collect::<Vec<_>>()).await?;
+    if known.values().any(Option::is_some) { Err(SettleError::LostRace) } else { Ok(()) }
 }
 
 fn columns<'q>(questions: impl Iterator<Item = &'q Question>) -> (Vec<&'q str>, Vec<&'q str>, Vec<&'q str>) {
@@ -239,26 +249,32 @@ pub(crate) async fn upsert_sku(
     Ok(())
 }
 
-/// Keeps which PaymentIntents pay which invoices, as Stripe answered it.
+/// Keeps which PaymentIntents pay which invoices, as Stripe answered it; returns the objects of those that are new.
 pub(crate) async fn insert_answered_links(
     conn: &mut PgConnection,
     pairs: &BTreeSet<(String, String)>,
     told_by: &str,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<Ref>> {
     let (invoices, intents): (Vec<&str>, Vec<&str>) =
         pairs.iter().map(|(invoice, intent)| (invoice.as_str(), intent.as_str())).unzip();
-    sqlx::query!(
+    let new = sqlx::query!(
         "
         insert into invoice_payments (invoice, payment_intent, event_id)
         select invoice, payment_intent, $3
         from unnest($1::text[], $2::text[]) as new (invoice, payment_intent)
         on conflict do nothing
+        returning invoice, payment_intent
         ",
         &invoices as &[&str],
         &intents as &[&str],
         told_by,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    Ok(new
+        .into_iter()
+        .flat_map(|link| {
+            [Ref::new(RefKind::Invoice, link.invoice), Ref::new(RefKind::PaymentIntent, link.payment_intent)]
+        })
+        .collect())
 }

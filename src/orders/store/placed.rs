@@ -1,11 +1,14 @@
 //! Orders that merchants place.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::order::{Customer, Line, Shipping};
+use super::lines::write_lines;
 use crate::money::Money;
 
 /// An order to be inserted.
@@ -46,49 +49,5 @@ pub(crate) async fn insert_placed(
     )
     .execute(&mut *conn)
     .await?;
-    insert_lines(conn, std::iter::once((order.id, order.lines))).await
-}
-
-/// Inserts the lines of orders that have none yet: lines of two origins are never mixed.
-pub(super) async fn insert_lines<'l>(
-    conn: &mut PgConnection,
-    orders: impl Iterator<Item = (Uuid, &'l [Line])>,
-) -> sqlx::Result<()> {
-    let lines: Vec<(Uuid, i32, &Line)> = orders
-        .flat_map(|(order, lines)| (1..).zip(lines).map(move |(position, line)| (order, position, line)))
-        .collect();
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let order_ids: Vec<Uuid> = lines.iter().map(|(order, ..)| *order).collect();
-    let positions: Vec<i32> = lines.iter().map(|(_, position, _)| *position).collect();
-    let kinds: Vec<&str> = lines.iter().map(|(.., line)| line.kind.as_str()).collect();
-    let skus: Vec<&str> = lines.iter().map(|(.., line)| line.sku.as_str()).collect();
-    let descriptions: Vec<Option<&str>> =
-        lines.iter().map(|(.., line)| line.description.as_deref()).collect();
-    let quantities: Vec<i64> = lines.iter().map(|(.., line)| line.quantity).collect();
-    let unit_amounts: Vec<i64> = lines.iter().map(|(.., line)| line.unit_amount).collect();
-    let amounts: Vec<i64> = lines.iter().map(|(.., line)| line.amount).collect();
-    sqlx::query!(
-        "
-        insert into order_lines (order_id, position, kind, sku, description, quantity, unit_amount, amount)
-        select *
-        from unnest(
-          $1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]
-        ) as new (order_id, position, kind, sku, description, quantity, unit_amount, amount)
-        where not exists (select from order_lines as known where known.order_id = new.order_id)
-        on conflict do nothing
-        ",
-        &order_ids,
-        &positions,
-        &kinds as &[&str],
-        &skus as &[&str],
-        &descriptions as &[Option<&str>],
-        &quantities,
-        &unit_amounts,
-        &amounts,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    write_lines(conn, std::iter::once((order.id, order.lines, &BTreeSet::new()))).await
 }

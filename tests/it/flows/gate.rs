@@ -3,7 +3,7 @@
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Data};
@@ -22,6 +22,8 @@ struct Inner {
     client: reqwest::Client,
     keeps_answers: AtomicBool,
     hear: OnceLock<Hear>,
+    /// What was looked at: the paths of all GETs.
+    seen: Mutex<Vec<String>>,
     /// The test's own, on which its database is spoken to.
     runtime: Handle,
 }
@@ -36,6 +38,7 @@ impl Gate {
             client: packline::http_client::builder().build().unwrap(),
             keeps_answers: AtomicBool::new(false),
             hear: OnceLock::new(),
+            seen: Mutex::default(),
             runtime: Handle::current(),
         }));
         let state = gate.clone();
@@ -44,6 +47,11 @@ impl Gate {
         });
         tokio::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
         (gate, base)
+    }
+
+    /// How often what lies at a path, or below it, was looked at.
+    pub fn looks_at(&self, path: &str) -> usize {
+        self.0.seen.lock().unwrap().iter().filter(|seen| seen.starts_with(path)).count()
     }
 
     /// Says how what happened is heard of.
@@ -62,6 +70,9 @@ async fn pass(request: HttpRequest, body: Bytes, gate: Data<Gate>) -> HttpRespon
     let mut url = inner.target.clone();
     url.set_path(request.path());
     url.set_query(Some(request.query_string()).filter(|query| !query.is_empty()));
+    if request.method() == Method::GET {
+        inner.seen.lock().unwrap().push(request.path().to_owned());
+    }
     let mut call = inner.client.request(request.method().as_str().parse().unwrap(), url).body(body);
     for (name, value) in request.headers() {
         if name != "host" && name != "content-length" {

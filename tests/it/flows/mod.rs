@@ -4,7 +4,9 @@
 //! Each flow is a list of steps ([`step::Step`]) and the end that it must come to ([`end`]), played in every
 //! [`variant::Variant`]. What the local Stripe does to single calls is in `failing`.
 
+mod billing;
 mod connected;
+mod desk;
 mod end;
 mod failing;
 mod gate;

@@ -1,18 +1,19 @@
 //! Where flows are played: one shop and one local Stripe for all variants of a flow.
 
-use packline::fake_stripe::delivery::Endpoint;
-use serde_json::Value;
-
 use super::end::end;
 use super::gate::Gate;
 use super::step::{Play, Step};
 use super::variant::Variant;
 use crate::payments::Shop;
+use crate::support::at_stripe::AtStripe;
 use crate::support::{CONNECT_SECRET, SECRET};
+use packline::fake_stripe::delivery::Endpoint;
 
 pub struct Stage {
     pub shop: Shop,
     pub gate: Gate,
+    /// Who asks Stripe for what events do not say, where somebody does.
+    pub at_stripe: Option<AtStripe>,
 }
 
 impl Stage {
@@ -24,7 +25,7 @@ impl Stage {
             config.api_base = base;
         })
         .await;
-        let stage = Self { shop, gate: gate.unwrap() };
+        let stage = Self { shop, gate: gate.unwrap(), at_stripe: None };
         for (path, secret, connect) in
             [("/webhooks/stripe", SECRET, false), ("/webhooks/stripe/connect", CONNECT_SECRET, true)]
         {
@@ -44,9 +45,28 @@ impl Stage {
         stage
     }
 
-    async fn play(&self, variant: Variant, steps: &[Step]) -> String {
+    /// One where somebody asks Stripe for what events do not say.
+    pub async fn open_billing() -> Self {
+        let mut stage = Self::open().await;
+        stage.at_stripe = Some(AtStripe::of(&mut stage.shop.app, &stage.shop.config));
+        stage
+    }
+
+    pub async fn play(&self, variant: Variant, steps: &[Step]) -> String {
+        self.play_failing(variant, None, steps).await
+    }
+
+    /// The same where the first tries of every call fail so.
+    pub async fn play_failing(
+        &self,
+        variant: Variant,
+        fault: Option<&'static str>,
+        steps: &[Step],
+    ) -> String {
         self.arrange(variant);
+        let began = self.shop.app.clock.now();
         let mut play = Play::new(self, variant);
+        play.fault = fault;
         for step in steps {
             play.step(step).await;
             self.listen(variant).await;
@@ -56,14 +76,21 @@ impl Stage {
         self.shop.app.clock.advance(std::time::Duration::from_secs(300));
         self.shop.resume().await;
         self.catch_up(variant).await;
-        let orders: Vec<&Value> = play.orders.iter().collect();
-        end(&self.shop, &play.said, &orders).await
+        end(&self.shop, &play.said, began).await
     }
 }
 
 /// Plays a flow in every variant: each must come to this end.
 pub async fn prove(steps: &[Step], expected: &str) {
-    let stage = Stage::open().await;
+    prove_on(Stage::open().await, steps, expected).await;
+}
+
+/// The same for a shop that bills, and asks Stripe for what events do not say.
+pub async fn prove_billing(steps: &[Step], expected: &str) {
+    prove_on(Stage::open_billing().await, steps, expected).await;
+}
+
+async fn prove_on(stage: Stage, steps: &[Step], expected: &str) {
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let mut wrong = String::new();
     for variant in Variant::ALL {

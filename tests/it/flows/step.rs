@@ -6,6 +6,7 @@ use packline::fake_stripe::Outcome;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use super::desk::{Bill, Billed};
 use super::stage::Stage;
 use super::variant::Variant;
 use crate::payments::shop::{id, intent, token};
@@ -15,6 +16,8 @@ use crate::support::stripe::{order, with};
 pub enum Step {
     /// The merchant places an order of 20.00 USD, paid so.
     Place(Value),
+    /// One of other lines, or in another currency.
+    PlaceWith(Value),
     /// Or one of which a connected account gets the money, less a commission of 12 %.
     PlaceForAccount(Value),
     /// The same customer is charged again with the card that was kept, while away.
@@ -46,28 +49,43 @@ pub enum Step {
     Wait(u64),
     /// The shop has heard of all that happened.
     Hear,
+    /// Something is billed, or paid on a page of Stripe's.
+    Bill(Bill),
 }
 
 /// A flow under way.
 pub struct Play<'s> {
-    stage: &'s Stage,
-    variant: Variant,
+    pub(super) stage: &'s Stage,
+    pub(super) variant: Variant,
     pub orders: Vec<Value>,
     /// What the shop's callers were told at last.
     pub said: Vec<String>,
     account: Option<String>,
     asked: u32,
+    pub(super) billed: Billed,
+    /// What the first tries of each call come to.
+    pub fault: Option<&'static str>,
 }
 
 impl<'s> Play<'s> {
     pub fn new(stage: &'s Stage, variant: Variant) -> Self {
-        Self { stage, variant, orders: Vec::new(), said: Vec::new(), account: None, asked: 0 }
+        Self {
+            stage,
+            variant,
+            orders: Vec::new(),
+            said: Vec::new(),
+            account: None,
+            asked: 0,
+            billed: Billed::default(),
+            fault: None,
+        }
     }
 
     pub async fn step(&mut self, step: &Step) {
         let shop = &self.stage.shop;
         match step {
             Step::Place(payment) => self.place(json!({ "payment": payment })).await,
+            Step::PlaceWith(fields) => self.place(fields.clone()).await,
             Step::PlaceForAccount(payment) => {
                 let destination = json!({ "account": self.account.clone().unwrap() });
                 self.place(json!({ "payment": payment, "destination": destination })).await;
@@ -104,11 +122,12 @@ impl<'s> Play<'s> {
             Step::Send => shop.app.run_fulfilments().await,
             Step::Wait(seconds) => shop.stripe.advance(Duration::from_secs(*seconds)),
             Step::Hear => self.stage.catch_up(self.variant).await,
+            Step::Bill(step) => self.bill(step).await,
         }
     }
 
     /// The order that was placed last.
-    fn order(&self) -> &Value {
+    pub(super) fn order(&self) -> &Value {
         self.orders.last().unwrap()
     }
 
@@ -138,7 +157,7 @@ impl<'s> Play<'s> {
     }
 
     /// Asks the service, and again until it knows what became of it. Where answers are lost, those of `called` are.
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         path: &str,
         body: &Value,
@@ -147,9 +166,10 @@ impl<'s> Play<'s> {
     ) -> (StatusCode, Value) {
         let shop = &self.stage.shop;
         self.asked += 1;
-        let key = format!("{:?}-{}", self.variant, self.asked);
-        if self.variant == Variant::AnswersLost {
-            shop.fault("lost", called, 3);
+        let key = format!("{:?}-{:?}-{}", self.variant, self.fault, self.asked);
+        let lost = (self.variant == Variant::AnswersLost).then_some("lost");
+        if let Some(kind) = self.fault.or(lost) {
+            shop.fault(kind, called, 3);
         }
         for _ in 0..4 {
             let (status, answer) = match token {
@@ -209,7 +229,7 @@ impl<'s> Play<'s> {
     }
 
     /// What others than the shop do at Stripe.
-    async fn at_stripe(&mut self, key: &str, path: &str, form: &str) {
+    pub(super) async fn at_stripe(&mut self, key: &str, path: &str, form: &str) {
         let shop = &self.stage.shop;
         let request = shop.app.client.post(format!("{}{path}", shop.stripe.base())).bearer_auth(key);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -225,7 +245,7 @@ async fn read(response: Response) -> (StatusCode, Value) {
 }
 
 /// An answer, in short.
-fn told(what: &str, status: StatusCode, answer: &Value) -> String {
+pub(super) fn told(what: &str, status: StatusCode, answer: &Value) -> String {
     let more = if answer["success"] == true {
         "success".to_owned()
     } else if answer["requires_action"] == true {

@@ -96,7 +96,10 @@ impl Stage {
     /// What was delivered is done with.
     async fn hear(&self) {
         self.shop.stripe.deliveries().settled().await;
-        self.shop.app.apply_events().await;
+        match &self.at_stripe {
+            Some(at_stripe) => at_stripe.work(&self.shop.app).await,
+            None => self.shop.app.apply_events().await,
+        }
         self.shop.look_at_accounts().await;
     }
 }

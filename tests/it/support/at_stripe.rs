@@ -1,11 +1,11 @@
 //! The workers that call Stripe for what is no order's payment, run when the test says so.
 
-use packline::app::{FOR_SUBSCRIPTIONS, HEAR_INVOICE, RECEIVERS};
+use packline::app::{FOR_LOOKUPS, FOR_QUOTES, FOR_SUBSCRIPTIONS, RECEIVERS};
 use packline::config::StripeConfig;
-use packline::inbox;
 use packline::invoices::Invoices;
 use packline::lookups::Lookups;
 use packline::outbox::Outbox;
+use packline::quotes::Quotes;
 use packline::stripe::Client;
 use packline::subscriptions::Subscriptions;
 
@@ -14,6 +14,7 @@ use super::TestApp;
 pub struct AtStripe {
     pub outbox: Outbox,
     pub invoices: Invoices,
+    pub quotes: Quotes,
     pub subscriptions: Subscriptions,
     pub lookups: Lookups,
 }
@@ -31,9 +32,10 @@ impl AtStripe {
         let (pool, clock) = (app.pool.clone(), app.clock.clone());
         let outbox = Outbox::new(pool.clone(), clock.clone(), Some(client.clone()), RECEIVERS);
         Self {
-            invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()),
+            invoices: Invoices::new(pool.clone(), clock.clone(), outbox.clone()).waking(FOR_LOOKUPS.wake),
+            quotes: Quotes::new(pool.clone(), clock.clone(), outbox.clone(), FOR_QUOTES),
             subscriptions: Subscriptions::new(pool.clone(), clock.clone(), outbox.clone(), FOR_SUBSCRIPTIONS),
-            lookups: Lookups::new(pool, clock, client, inbox::wake_waiting, HEAR_INVOICE),
+            lookups: Lookups::new(pool, clock, client, app.patience.grace, FOR_LOOKUPS),
             outbox,
         }
     }
@@ -46,6 +48,7 @@ impl AtStripe {
             done += self.outbox.run_once().await.unwrap();
             done += self.lookups.run_once().await.unwrap();
             done += self.invoices.run_once().await.unwrap();
+            done += self.quotes.run_once().await.unwrap();
             done += self.subscriptions.run_once().await.unwrap();
             if done == 0 {
                 break;

@@ -141,14 +141,7 @@ fn adopted() -> impl Strategy<Value = Life> {
 
 /// What an invoice says the purchase is.
 fn terms(is_paid: bool, amount: i64) -> Option<Terms> {
-    Some(Terms {
-        origin: Origin::Invoice,
-        is_paid,
-        total: usd(amount),
-        lines: Vec::new(),
-        prices: Vec::new(),
-        metadata: Metadata::new(),
-    })
+    Some(Terms { origin: Origin::Invoice, is_paid, total: usd(amount), metadata: Metadata::new() })
 }
 
 /// What an invoice says while it is open, at first and after a credit note; with what a failed try said.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use packline::app::FOR_LOOKUPS;
 use packline::clock::Clock;
 use packline::config::{Secret, StripeConfig};
 use packline::fake_stripe::{FakeStripe, Options};
-use packline::inbox::{self, Applier};
+use packline::inbox::Applier;
 use packline::lookups::Lookups;
 use packline::orders::Patience;
 use packline::stripe::Client;
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 
 use crate::support::stripe::{self, Shape, event, id, session, with};
 use crate::support::{PATIENCE, TestApp};
+
+mod late;
 
 const KEY: &str = "sk_test_lookups";
 
@@ -32,7 +35,8 @@ impl Asking {
         let app = TestApp::start_calling(config.clone()).await;
         let applier = app.patient_applier(Patience { can_ask: true, ..PATIENCE });
         let client = Client::new(&config).unwrap();
-        let lookups = Lookups::new(app.pool.clone(), app.clock.clone(), client, inbox::wake_waiting, None);
+        let grace = PATIENCE.grace;
+        let lookups = Lookups::new(app.pool.clone(), app.clock.clone(), client, grace, FOR_LOOKUPS);
         Self { stripe, app, applier, lookups }
     }
 
