@@ -51,3 +51,25 @@ impl Clock {
         }
     }
 }
+
+/// The longest wait between two tries at the same.
+const LONGEST_WAIT: time::Duration = time::Duration::hours(1);
+
+/// How long to wait before the next try after so many that failed: `first` after none or one, twice as long after each
+/// further one, an hour at the most.
+pub fn backoff(first: time::Duration, failures: i32) -> time::Duration {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or_default().min(12);
+    (first * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_an_hour() {
+        let first = time::Duration::seconds(10);
+        let waits = [0, 1, 2, 3, 9, 10, i32::MAX].map(|failures| backoff(first, failures).whole_seconds());
+        assert_eq!(waits, [10, 10, 20, 40, 2_560, 3_600, 3_600]);
+    }
+}

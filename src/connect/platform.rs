@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
 use crate::api::ApiError;
-use crate::clock::Clock;
+use crate::clock::{Clock, backoff};
 use crate::config::StripeConfig;
 use crate::orders::routes::WakeWaiting;
 use crate::stripe::{CallError, Client};
@@ -14,7 +14,6 @@ use crate::stripe::{CallError, Client};
 /// Nobody else takes up an account for so long after a call for it began.
 pub(super) const LEASE: Duration = Duration::minutes(2);
 const FIRST_WAIT: Duration = Duration::seconds(10);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 
 /// The platform that accounts are connected to. Clones share all.
 #[derive(Clone)]
@@ -105,8 +104,6 @@ pub(super) fn call_failed(error: &CallError) -> ApiError {
     ApiError::new(status, code, format!("{error}{advice}"))
 }
 
-/// When to call again after so many failures.
 pub(super) fn next_try(failures: i32, now: OffsetDateTime) -> OffsetDateTime {
-    let doublings = u32::try_from(failures).unwrap_or_default().min(12);
-    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+    now + backoff(FIRST_WAIT, failures + 1)
 }

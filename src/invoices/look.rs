@@ -1,20 +1,20 @@
 //! Looking at invoices: the worker's step, and the first look at one that nobody has told of.
 
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::invoice::Invoice;
 use super::learn::links;
 use super::store::{self, Due};
 use super::{EXPAND, Invoices, learn};
 use crate::api::ApiError;
+use crate::clock::backoff;
 use crate::stripe::CallError;
 use crate::{db, orders};
 
 /// Nobody else looks at an invoice for so long after a look began.
 const LEASE: Duration = Duration::minutes(2);
 const FIRST_WAIT: Duration = Duration::seconds(10);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 /// Who told a link that a look saw.
 const LOOKED_AT: &str = "look";
 
@@ -37,7 +37,7 @@ impl Invoices {
             Err(Fetch::Gone(why)) => self.give_up(&due, &why).await?,
             Err(Fetch::Unanswered(error)) => {
                 tracing::debug!(invoice.id = %due.id, %error, "to be looked at again");
-                let next = next_try(due.looks, self.clock.now());
+                let next = self.clock.now() + backoff(FIRST_WAIT, due.looks + 1);
                 store::put_off(&mut *self.pool.acquire().await?, due.id, Some(next)).await?;
             }
         }
@@ -116,9 +116,4 @@ impl From<sqlx::Error> for Fetch {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
-}
-
-fn next_try(failures: i32, now: OffsetDateTime) -> OffsetDateTime {
-    let doublings = u32::try_from(failures).unwrap_or_default().min(12);
-    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }

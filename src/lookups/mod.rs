@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, backoff};
 use crate::orders::lookups::{Outcome, Question, claim_question, put_off_question, record_outcome};
 use crate::orders::routes::WakeWaiting;
 use crate::orders::{Cause, Consequence, SettleError};
@@ -20,7 +20,6 @@ use crate::stripe::{CallError, Client, Invoice};
 use ask::Said;
 
 const FIRST_WAIT: Duration = Duration::seconds(5);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 /// So often in a row others may be in the way of an answer.
 const MOST_RACES: usize = 5;
 
@@ -94,7 +93,8 @@ impl Lookups {
             Err(error) => {
                 tracing::debug!(lookup = %question.kind, object = question.stripe_id, error = %error, "to be asked again");
                 let mut conn = self.pool.acquire().await?;
-                put_off_question(&mut conn, &question, &error.to_string(), next_try(tries, now)).await?;
+                put_off_question(&mut conn, &question, &error.to_string(), now + backoff(FIRST_WAIT, tries))
+                    .await?;
             }
         }
         Ok(1)
@@ -129,10 +129,4 @@ impl Lookups {
         (self.neighbours.wake)(&mut tx, recorded.appeared, now).await?;
         Ok(tx.commit().await?)
     }
-}
-
-/// When to ask again after so many tries, the last one included.
-fn next_try(tries: i32, now: OffsetDateTime) -> OffsetDateTime {
-    let doublings = u32::try_from(tries - 1).unwrap_or_default().min(12);
-    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }

@@ -3,6 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::call::StoredCall;
+use crate::clock::backoff;
 
 /// For so long Stripe surely knows an idempotency key. It says a day; an hour is left for what is under way.
 pub(super) const KEYS_LAST: Duration = Duration::hours(23);
@@ -12,7 +13,6 @@ pub(super) const GIVEN_UP_AFTER: Duration = Duration::minutes(3);
 pub(super) const KEY_REUSED: &str = "key_reused";
 /// How soon a call without an outcome is asked about again; it doubles with each try.
 const FIRST_WAIT: Duration = Duration::seconds(10);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 
 /// How it is found out what became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ pub(super) fn way(call: &StoredCall, now: OffsetDateTime) -> Way {
 
 /// How long a call without an outcome waits after so many tries.
 pub(super) fn wait(tries: i32) -> Duration {
-    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default().min(10);
-    (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+    backoff(FIRST_WAIT, tries)
 }
 
 #[cfg(test)]
@@ -77,13 +76,6 @@ mod tests {
         assert_eq!(after(KEYS_LAST + GIVEN_UP_AFTER), Way::Wait);
         assert_eq!(after(Duration::hours(24)), Way::Look);
         assert_eq!(way(&call(Some(KEY_REUSED)), OffsetDateTime::UNIX_EPOCH), Way::Look);
-    }
-
-    #[test]
-    fn waits_grow_to_an_hour() {
-        assert_eq!(wait(1), FIRST_WAIT);
-        assert_eq!(wait(3), FIRST_WAIT * 4);
-        assert_eq!(wait(i32::MAX), LONGEST_WAIT);
     }
 
     #[test]

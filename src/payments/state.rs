@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::call::GIVEN_UP_AFTER;
 use super::payment::{Ask, CallState, Mode, Operation, OrderPayment, Shown, StoredCall};
+use crate::clock::backoff;
 use crate::orders::PaymentStatus;
 use crate::stripe::PaymentError;
 
@@ -24,7 +25,6 @@ const CONFIRMATIONS_ASKED_FOR: Duration = Duration::minutes(10);
 pub(super) const KEY_REUSED: &str = "key_reused";
 /// How soon a call without an outcome is asked about again; it doubles with each try.
 const FIRST_WAIT: Duration = Duration::seconds(60);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 
 /// What the browser asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,8 +289,7 @@ pub(super) fn way(call: &StoredCall, now: OffsetDateTime) -> Way {
 
 /// When a call without an outcome is asked about again, after so many tries.
 pub(super) fn wait(tries: i32) -> Duration {
-    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default().min(10);
-    (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
+    backoff(FIRST_WAIT, tries)
 }
 
 #[cfg(test)]

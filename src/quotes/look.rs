@@ -7,7 +7,7 @@
 use futures_util::TryStreamExt;
 use serde_json::json;
 use sqlx::PgConnection;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use uuid::Uuid;
 
 use super::quote::QuoteState;
@@ -17,6 +17,7 @@ use super::state::{Lines, Snapshot, Source, line};
 use super::store::{self, Due};
 use super::{Quotes, quote::QuoteLine};
 use crate::api::ApiError;
+use crate::clock::backoff;
 use crate::db;
 use crate::outbox;
 use crate::stripe::{self, CallError};
@@ -24,7 +25,6 @@ use crate::stripe::{self, CallError};
 /// Nobody else looks at a quote for so long after a look began.
 const LEASE: Duration = Duration::minutes(2);
 const FIRST_WAIT: Duration = Duration::seconds(10);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 
 /// Why a look saw nothing.
 pub(super) enum Unseen {
@@ -63,7 +63,7 @@ impl Quotes {
             }
             Err(Unseen::Unanswered(error)) => {
                 tracing::debug!(quote.id = %id, %error, "to be looked at again");
-                let next = next_try(looks, self.now());
+                let next = self.now() + backoff(FIRST_WAIT, looks + 1);
                 store::put_off(&mut *self.pool.acquire().await?, id, Some(next)).await?;
             }
         }
@@ -138,7 +138,7 @@ impl Quotes {
         store::save(conn, id, &known, now).await?;
         if is_behind {
             // An event told of a later state than Stripe answers with.
-            store::put_off(conn, id, Some(next_try(counts.looks, now))).await?;
+            store::put_off(conn, id, Some(now + backoff(FIRST_WAIT, counts.looks + 1))).await?;
         }
         Ok(known.state)
     }
@@ -163,9 +163,4 @@ fn strange(error: &dyn std::fmt::Display) -> Unseen {
         "stripe_unavailable",
         message,
     ))
-}
-
-fn next_try(failures: i32, now: OffsetDateTime) -> OffsetDateTime {
-    let doublings = u32::try_from(failures).unwrap_or_default().min(12);
-    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }

@@ -1,20 +1,20 @@
 //! Looking at subscriptions: what Stripe says now replaces what events told. A look counts only if nobody spoke of the
 //! subscription while it was under way, so that a slow answer never undoes a later one; then the worker looks again.
 
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 use uuid::Uuid;
 
 use super::Subscriptions;
 use super::store::{self, Due};
 use super::subscription::Facts;
 use crate::api::ApiError;
+use crate::clock::backoff;
 use crate::db;
 use crate::stripe::CallError;
 
 /// Nobody else takes up a subscription for so long after a call for it began.
 pub(super) const LEASE: Duration = Duration::minutes(2);
 const FIRST_WAIT: Duration = Duration::seconds(10);
-const LONGEST_WAIT: Duration = Duration::hours(1);
 
 /// What a look came to.
 pub(super) enum Looked {
@@ -47,7 +47,7 @@ impl Subscriptions {
             }
             Err(error) => {
                 tracing::debug!(subscription.id = %id, %error, "to be looked at again");
-                let next = next_try(looks, self.clock.now());
+                let next = self.clock.now() + backoff(FIRST_WAIT, looks + 1);
                 store::put_off(&mut *self.pool.acquire().await?, id, Some(next)).await?;
             }
         }
@@ -105,9 +105,4 @@ pub(super) fn unanswered(error: &CallError) -> ApiError {
             "{error}; Packline goes on asking, and nothing is done twice: repeat the request or look later"
         ),
     )
-}
-
-fn next_try(failures: i32, now: OffsetDateTime) -> OffsetDateTime {
-    let doublings = u32::try_from(failures).unwrap_or_default().min(12);
-    now + (FIRST_WAIT * 2_i32.pow(doublings)).min(LONGEST_WAIT)
 }
