@@ -21,6 +21,20 @@ impl Faults {
         self.0.push(FieldError::new(field, message));
     }
 
+    /// One of some words.
+    pub fn one_of(&mut self, field: &str, value: Option<&str>, known: &[&str]) {
+        if value.is_some_and(|value| !known.contains(&value)) {
+            self.add(field, format!("give one of {}", known.join(", ")));
+        }
+    }
+
+    /// A text to look for; Postgres knows none with a NUL. `what` says what it should be.
+    pub fn wanted(&mut self, field: &str, value: Option<&str>, what: &str) {
+        if value.is_some_and(|text| text.contains('\0')) {
+            self.add(field, format!("give {what}"));
+        }
+    }
+
     /// A text for people, of one line.
     pub fn text(&mut self, field: &str, value: Option<&str>, longest: usize) {
         let is_good = |text: &str| {

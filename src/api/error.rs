@@ -5,7 +5,7 @@
 use std::fmt;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, ResponseError, Route, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -128,8 +128,12 @@ impl ResponseError for ApiError {
     }
 }
 
-/// The answer of a resource to methods that it does not know; `allowed` are those that it does.
-pub fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+/// What a resource does with methods that it does not know; `allowed` are those that it does.
+pub fn only(allowed: &'static str) -> Route {
+    web::to(move || async move { method_not_allowed(allowed) })
+}
+
+fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     let message = format!("there is no such method here; there is {allowed}");
     let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
     let mut response = error.error_response();

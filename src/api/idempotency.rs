@@ -15,6 +15,8 @@ use uuid::Uuid;
 use super::{ApiError, ApiKey, store};
 
 const HEADER: &str = "Idempotency-Key";
+/// On an answer that was given before.
+pub(super) const REPLAYED: (&str, &str) = ("Idempotent-Replayed", "true");
 const LONGEST: usize = 255;
 
 /// A key together with what was asked under it.
@@ -39,7 +41,7 @@ impl Answer {
     pub fn into_response(self, is_replay: bool) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         if is_replay {
-            response.insert_header(("Idempotent-Replayed", "true"));
+            response.insert_header(REPLAYED);
         }
         response.content_type(ContentType::json()).body(self.body)
     }

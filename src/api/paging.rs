@@ -3,11 +3,13 @@
 use actix_web::{HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ApiError, FieldError};
+use super::{ApiError, Faults};
 
 const DEFAULT_PAGE: i64 = 20;
 const LARGEST_PAGE: i64 = 100;
@@ -23,15 +25,15 @@ pub struct Paging {
 
 impl Paging {
     /// Reads a query's `cursor` and `limit`; what is wrong with them is added to `faults`.
-    pub fn read(cursor: Option<&str>, limit: Option<&str>, faults: &mut Vec<FieldError>) -> Self {
+    pub fn read(cursor: Option<&str>, limit: Option<&str>, faults: &mut Faults) -> Self {
         let limit = limit.map_or(Ok(DEFAULT_PAGE), str::parse);
         let limit = limit.ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
         if limit.is_none() {
-            faults.push(FieldError::new("limit", format!("give 1 to {LARGEST_PAGE}")));
+            faults.add("limit", format!("give 1 to {LARGEST_PAGE}"));
         }
         let after = cursor.map(read_cursor);
         if after == Some(None) {
-            faults.push(FieldError::new("cursor", "give the next_cursor of an earlier page"));
+            faults.add("cursor", "give the next_cursor of an earlier page");
         }
         Self { after: after.flatten(), limit: limit.unwrap_or(DEFAULT_PAGE) }
     }
@@ -41,17 +43,41 @@ impl Paging {
         self.limit + 1
     }
 
-    /// Leaves what is shown of those rows; says whether there are more.
-    pub fn cut<T>(&self, rows: &mut Vec<T>) -> bool {
+    /// The page: loads what is shown of the rows that were found.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub async fn show<T: Placed, E>(
+        self,
+        mut found: Vec<Uuid>,
+        load: impl AsyncFnOnce(&[Uuid]) -> Result<Vec<T>, E>,
+    ) -> Result<Page<T>, E> {
         let limit = usize::try_from(self.limit).unwrap_or_default();
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
-        has_more
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let data = load(&found).await?;
+        let last = data.last().filter(|_| has_more).map(Placed::place);
+        let next_cursor = last.map(|(created_at, id)| cursor(created_at, id));
+        Ok(Page { data, next_cursor })
     }
 }
 
-/// The cursor of a page whose last row this is.
-pub fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
+/// A page of a list, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// What is on it.
+    pub data: Vec<T>,
+    /// Give it as `cursor` for the next page; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// What has its place in a list.
+pub trait Placed {
+    /// When it was made, and its id.
+    fn place(&self) -> (OffsetDateTime, Uuid);
+}
+
+fn cursor(created_at: OffsetDateTime, id: Uuid) -> String {
     let micros = created_at.unix_timestamp_nanos() / 1_000;
     URL_SAFE_NO_PAD.encode(format!("{micros}.{id}"))
 }

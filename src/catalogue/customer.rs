@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::thing::{Making, Thing, metadata};
-use crate::api::{Faults, FieldError};
+use super::thing::{Making, metadata};
+use crate::api::{Faults, FieldError, Placed};
 use crate::orders::Shipping;
 use crate::stripe::params::{NewAddress, NewCustomer, NewCustomerShipping};
 
@@ -72,8 +72,8 @@ pub struct Customer {
     pub updated_at: OffsetDateTime,
 }
 
-impl Thing for Customer {
-    fn key(&self) -> (OffsetDateTime, Uuid) {
+impl Placed for Customer {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
         (self.created_at, self.id)
     }
 }

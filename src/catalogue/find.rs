@@ -2,10 +2,11 @@
 
 use sqlx::PgConnection;
 
-use super::make::is_id;
-use super::price::Recurring;
-use super::store;
+use super::customer::Customer;
+use super::price::{Price, Recurring};
+use super::store::{self, Thing};
 use super::thing::Making;
+use crate::stripe;
 
 /// A customer that something can be offered to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +33,11 @@ pub async fn find_customer(
     conn: &mut PgConnection,
     name: &str,
 ) -> sqlx::Result<Result<KnownCustomer, String>> {
-    let known = store::find_customer(conn, name).await?;
+    let known = Customer::find(conn, name).await?;
     Ok(match known.map(|customer| (customer.state, customer.stripe_id)) {
         Some((Making::Created, Some(stripe_id))) => Ok(KnownCustomer { stripe_id }),
         Some((state, _)) => Err(format!("the customer is {state}; look at GET /v1/customers/{name}")),
-        None if is_id(name, "cus_") => Ok(KnownCustomer { stripe_id: name.to_owned() }),
+        None if stripe::is_id(name, "cus_") => Ok(KnownCustomer { stripe_id: name.to_owned() }),
         None => Err(format!(
             "there is no customer {name:?}: give the id that POST /v1/customers answered, or Stripe's, cus_…"
         )),
@@ -74,7 +75,7 @@ pub async fn find_recurring_price(
 /// # Errors
 /// The database's.
 pub async fn find_price(conn: &mut PgConnection, name: &str) -> sqlx::Result<Result<KnownPrice, String>> {
-    let known = store::find_price(conn, name).await?;
+    let known = Price::find(conn, name).await?;
     Ok(match known {
         Some(price) => match (price.state, price.stripe_id) {
             (Making::Created, Some(stripe_id)) => {
@@ -82,7 +83,7 @@ pub async fn find_price(conn: &mut PgConnection, name: &str) -> sqlx::Result<Res
             }
             (state, _) => Err(format!("the price is {state}; look at GET /v1/prices/{name}")),
         },
-        None if is_id(name, "price_") => Ok(KnownPrice { stripe_id: name.to_owned(), terms: None }),
+        None if stripe::is_id(name, "price_") => Ok(KnownPrice { stripe_id: name.to_owned(), terms: None }),
         None => Err(format!(
             "there is no price {name:?}: give the id that POST /v1/prices answered, or Stripe's, price_…"
         )),

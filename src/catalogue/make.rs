@@ -1,28 +1,21 @@
-//! Making a thing: its row and its call in one transaction, then the call.
+//! Creation a thing: its row and its call in one transaction, then the call.
 
-use serde::Serialize;
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::customer::CreateCustomer;
 use super::price::CreatePrice;
-use super::product::CreateProduct;
+use super::product::{CreateProduct, Product};
+use super::store::Thing;
 use super::thing::Making;
 use super::{Catalogue, store};
-use crate::api::{ApiError, ApiKey, Claim, FieldError, IdempotencyKey};
-use crate::db;
-use crate::outbox::{self, NewCall, Written};
+use crate::api::{ApiError, ApiKey, FieldError, IdempotencyKey};
+use crate::outbox::{self, Creation, Made};
+use crate::stripe;
 
-pub(super) const CREATE_CUSTOMER: &str = "customer.create";
-pub(super) const CREATE_PRODUCT: &str = "product.create";
-pub(super) const CREATE_PRICE: &str = "price.create";
-
-/// A thing that a request made, now or before under the same key.
-pub(super) struct Made {
-    pub id: Uuid,
-    pub is_replay: bool,
-}
+pub(super) const CREATE_CUSTOMER: Creation = Creation { operation: "customer.create", path: "/v1/customers" };
+pub(super) const CREATE_PRODUCT: Creation = Creation { operation: "product.create", path: "/v1/products" };
+pub(super) const CREATE_PRICE: Creation = Creation { operation: "price.create", path: "/v1/prices" };
 
 impl Catalogue {
     /// Makes a customer.
@@ -36,11 +29,12 @@ impl Catalogue {
         asked: &CreateCustomer,
     ) -> Result<Made, ApiError> {
         asked.check().map_err(ApiError::invalid)?;
-        self.make(idempotency, CREATE_CUSTOMER, "/v1/customers", async |conn, id| {
-            store::insert_customer(conn, id, asked, key.id, self.now()).await?;
-            params(&asked.params())
-        })
-        .await
+        self.outbox
+            .make(idempotency, CREATE_CUSTOMER, async |conn, id| {
+                store::insert_customer(conn, id, asked, key.id, self.now()).await?;
+                Ok(outbox::params(&asked.params())?)
+            })
+            .await
     }
 
     /// Makes a product.
@@ -54,11 +48,12 @@ impl Catalogue {
         asked: &CreateProduct,
     ) -> Result<Made, ApiError> {
         asked.check().map_err(ApiError::invalid)?;
-        self.make(idempotency, CREATE_PRODUCT, "/v1/products", async |conn, id| {
-            store::insert_product(conn, id, asked, key.id, self.now()).await?;
-            params(&asked.params())
-        })
-        .await
+        self.outbox
+            .make(idempotency, CREATE_PRODUCT, async |conn, id| {
+                store::insert_product(conn, id, asked, key.id, self.now()).await?;
+                Ok(outbox::params(&asked.params())?)
+            })
+            .await
     }
 
     /// Makes a price.
@@ -72,61 +67,17 @@ impl Catalogue {
         asked: &CreatePrice,
     ) -> Result<Made, ApiError> {
         let currency = asked.check().map_err(ApiError::invalid)?;
-        self.make(idempotency, CREATE_PRICE, "/v1/prices", async |conn, id| {
-            let product = product_of(conn, &asked.product).await?;
-            let sku = asked.sku.as_deref().or(product.sku.as_deref());
-            let row = store::NewPriceRow { id, asked, product: &product, sku, currency, api_key_id: key.id };
-            store::insert_price(conn, &row, self.now()).await?;
-            params(&asked.params(&product.stripe_id, currency, sku))
-        })
-        .await
+        self.outbox
+            .make(idempotency, CREATE_PRICE, async |conn, id| {
+                let product = product_of(conn, &asked.product).await?;
+                let sku = asked.sku.as_deref().or(product.sku.as_deref());
+                let row =
+                    store::NewPriceRow { id, asked, product: &product, sku, currency, api_key_id: key.id };
+                store::insert_price(conn, &row, self.now()).await?;
+                Ok(outbox::params(&asked.params(&product.stripe_id, currency, sku))?)
+            })
+            .await
     }
-
-    async fn make(
-        &self,
-        idempotency: Option<&IdempotencyKey>,
-        operation: &'static str,
-        path: &str,
-        insert: impl AsyncFnOnce(&mut PgConnection, Uuid) -> Result<Value, ApiError>,
-    ) -> Result<Made, ApiError> {
-        self.outbox.stripe()?;
-        let mut tx = self.pool.begin().await?;
-        let begun = self.begin(&mut tx, idempotency, operation, path, insert).await;
-        let made = db::end(tx, begun).await?;
-        let call = outbox::find_call(&mut *self.pool.acquire().await?, made.id, operation).await?;
-        let call = call.ok_or(sqlx::Error::RowNotFound)?;
-        self.outbox.run(call).await?.done()?;
-        Ok(made)
-    }
-
-    async fn begin(
-        &self,
-        conn: &mut PgConnection,
-        idempotency: Option<&IdempotencyKey>,
-        operation: &'static str,
-        path: &str,
-        insert: impl AsyncFnOnce(&mut PgConnection, Uuid) -> Result<Value, ApiError>,
-    ) -> Result<Made, ApiError> {
-        if let Some(idempotency) = idempotency
-            && let Claim::Begun(id) | Claim::Answered(_, Some(id)) = idempotency.look_up(conn).await?
-        {
-            return Ok(Made { id, is_replay: true });
-        }
-        let (id, now) = (Uuid::now_v7(), self.now());
-        let params = insert(conn, id).await?;
-        let call = NewCall { operation, subject: id, path: path.to_owned(), params, account: None };
-        if let Written::Busy { operation, .. } = outbox::write(conn, call, now).await? {
-            return Err(outbox::in_progress(&operation));
-        }
-        if let Some(idempotency) = idempotency {
-            idempotency.begin(conn, id, now).await?;
-        }
-        Ok(Made { id, is_replay: false })
-    }
-}
-
-fn params(typed: &impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(typed).map_err(|error| sqlx::Error::Encode(Box::new(error)).into())
 }
 
 /// The product of a new price.
@@ -139,7 +90,7 @@ pub(super) struct ProductOfPrice {
 /// One of ours that is made, or one of Stripe's that we need not know.
 async fn product_of(conn: &mut PgConnection, name: &str) -> Result<ProductOfPrice, ApiError> {
     let fault = |message: String| ApiError::invalid(vec![FieldError::new("product", message)]);
-    let known = store::find_product(conn, name).await?;
+    let known = Product::find(conn, name).await?;
     match known {
         Some(product) => match (product.state, product.stripe_id) {
             (Making::Created, Some(stripe_id)) => {
@@ -150,19 +101,11 @@ async fn product_of(conn: &mut PgConnection, name: &str) -> Result<ProductOfPric
                 product.id
             ))),
         },
-        None if is_id(name, "prod_") => {
+        None if stripe::is_id(name, "prod_") => {
             Ok(ProductOfPrice { id: None, stripe_id: name.to_owned(), sku: None })
         }
         None => Err(fault(format!(
             "there is no product {name:?}: give the id that POST /v1/products answered, or Stripe's, prod_…"
         ))),
     }
-}
-
-/// Whether a text may be an id of Stripe's.
-pub(super) fn is_id(text: &str, prefix: &str) -> bool {
-    text.len() > prefix.len()
-        && text.len() <= 255
-        && text.starts_with(prefix)
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::thing::{Making, Thing, metadata};
-use crate::api::{Faults, FieldError, MOST_MONEY};
+use super::thing::{Making, metadata};
+use crate::api::{Faults, FieldError, MOST_MONEY, Placed};
 use crate::money::Currency;
 use crate::stripe::params::{NewPrice, NewRecurring, RecurringInterval};
 
@@ -143,8 +143,8 @@ pub struct Price {
     pub updated_at: OffsetDateTime,
 }
 
-impl Thing for Price {
-    fn key(&self) -> (OffsetDateTime, Uuid) {
+impl Placed for Price {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
         (self.created_at, self.id)
     }
 }

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::thing::{Making, Thing, metadata};
-use crate::api::{Faults, FieldError};
+use super::thing::{Making, metadata};
+use crate::api::{Faults, FieldError, Placed};
 use crate::stripe::params::NewProduct;
 
 /// The body of `POST /v1/products`.
@@ -59,8 +59,8 @@ pub struct Product {
     pub updated_at: OffsetDateTime,
 }
 
-impl Thing for Product {
-    fn key(&self) -> (OffsetDateTime, Uuid) {
+impl Placed for Product {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
         (self.created_at, self.id)
     }
 }

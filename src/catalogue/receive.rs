@@ -5,7 +5,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::store::{self, Table};
+use super::price::Price;
+use super::store::{self, Table, Thing};
 use super::thing::Making;
 use crate::orders::lookups::{self, Sku, SkuSource};
 use crate::outbox::{Outcome, StoredCall};
@@ -45,7 +46,7 @@ pub fn receive_price<'c>(
 
 /// Tells orders what a line of a price sends.
 async fn tell_sku(conn: &mut PgConnection, id: Uuid, now: OffsetDateTime) -> sqlx::Result<()> {
-    let Some(price) = store::load_prices(conn, &[id]).await?.pop() else { return Ok(()) };
+    let Some(price) = Price::load(conn, &[id]).await?.pop() else { return Ok(()) };
     let (Some(stripe_id), Some(sku)) = (&price.stripe_id, &price.sku) else { return Ok(()) };
     let known = Sku {
         account: None,

@@ -4,17 +4,45 @@ mod customers;
 mod prices;
 mod products;
 
+use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub(super) use customers::{find_customer, insert_customer, list_customers, load_customers};
-pub(super) use prices::{
-    NewPriceRow, find_price, find_recurring_prices, insert_price, list_prices, load_prices,
-};
-pub(super) use products::{find_product, insert_product, list_products, load_products};
+pub(super) use customers::insert_customer;
+pub(super) use prices::{NewPriceRow, find_recurring_prices, insert_price};
+pub(super) use products::insert_product;
 
 use super::thing::Making;
+use crate::api::{Paging, Placed};
+
+/// What is made through the catalogue, as it is read.
+pub(super) trait Thing: Placed + Serialize + Sized {
+    /// What people call it.
+    const KIND: &str;
+    /// What Stripe's ids of it begin with.
+    const PREFIX: &str;
+
+    /// The id of the one that a name stands for: our id or Stripe's, without a NUL.
+    async fn id_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Uuid>>;
+
+    /// The ids of a page, newest first.
+    async fn ids(conn: &mut PgConnection, page: Paging) -> sqlx::Result<Vec<Uuid>>;
+
+    /// Loads some, newest first.
+    async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Self>>;
+
+    /// Finds one by our id or Stripe's.
+    async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Self>> {
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        match Self::id_of(conn, name).await? {
+            Some(id) => Ok(Self::load(conn, &[id]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+}
 
 /// What kind of thing.
 #[derive(Clone, Copy, Debug)]

@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::stripe::params::NewMetadata;
 
@@ -54,18 +52,6 @@ impl FromStr for Making {
             .find(|making| making.as_str() == text)
             .ok_or_else(|| UnknownMaking(text.to_owned()))
     }
-}
-
-/// A thing that is made, as it is read.
-pub(super) trait Thing: Serialize {
-    fn key(&self) -> (OffsetDateTime, Uuid);
-}
-
-/// Which page of a list.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Page {
-    pub after: Option<(OffsetDateTime, Uuid)>,
-    pub limit: i64,
 }
 
 /// The caller's metadata and the sku, for Stripe.

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::Placed;
 use crate::money::{Commission, Currency};
 use crate::stripe;
 
@@ -200,6 +201,12 @@ pub struct Account {
     /// When it ceased to be.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disconnected_at: Option<OffsetDateTime>,
+}
+
+impl Placed for Account {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.created_at, self.id)
+    }
 }
 
 /// Why no payment can go to an account.

@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
+use serde::Deserialize;
+use utoipa::{IntoParams, IntoResponses, OpenApi};
 
 use super::account::{Account, AccountState};
 use super::check::{CreateAccount, StartOauth};
@@ -14,8 +14,8 @@ use super::platform::Platform;
 use super::store::{self, AccountFilter, NewToken, Purpose};
 use super::token::{Token, hash};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
-    NamedFaults, Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
+    self, ApiError, ApiKey, Asked, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, Faults, FieldError,
+    NamedFaults, Paging, QueryFaults, only, read_query,
 };
 
 /// How long the page that an owner comes back to can send on.
@@ -39,7 +39,6 @@ pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
-    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
     let accounts = web::resource("/v1/connect/accounts").get(list_accounts).post(create_account);
     let account = web::resource("/v1/connect/accounts/{name}").get(show_account).delete(disconnect_account);
     let link = web::resource("/v1/connect/accounts/{name}/link").post(make_link);
@@ -62,16 +61,9 @@ pub fn configure(service: &mut web::ServiceConfig) {
     request_body = CreateAccount,
     responses((status = 201, description = "The account, and where to send its owner.", body = NewConnectedAccount), CommonFaults, BodyFaults)
 )]
-async fn create_account(
-    key: ApiKey,
-    request: HttpRequest,
-    body: web::Payload,
-    platform: web::Data<Platform>,
-) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/connect/accounts", &body)?;
-    let asked: CreateAccount = read_json(&body)?;
-    let (answer, is_replay) = platform.create(key, idempotency.as_ref(), &asked).await?;
+async fn create_account(asked: Asked, platform: web::Data<Platform>) -> Result<HttpResponse, ApiError> {
+    let account: CreateAccount = asked.json()?;
+    let (answer, is_replay) = platform.create(asked.key, asked.idempotency.as_ref(), &account).await?;
     Ok(answer.into_response(is_replay))
 }
 
@@ -126,13 +118,9 @@ async fn make_link(
     request_body = StartOauth,
     responses((status = 201, description = "Where to send the owner.", body = Invitation), CommonFaults, BodyFaults)
 )]
-async fn invite(
-    key: ApiKey,
-    body: web::Payload,
-    platform: web::Data<Platform>,
-) -> Result<HttpResponse, ApiError> {
-    let asked: StartOauth = read_json(&read_body(body).await?)?;
-    let invitation: Invitation = platform.invite(key, &asked).await?;
+async fn invite(asked: Asked, platform: web::Data<Platform>) -> Result<HttpResponse, ApiError> {
+    let start: StartOauth = asked.json()?;
+    let invitation: Invitation = platform.invite(asked.key, &start).await?;
     Ok(HttpResponse::Created().json(invitation))
 }
 
@@ -158,55 +146,37 @@ struct ListQuery {
     limit: Option<String>,
 }
 
-/// A page of connected accounts, newest first.
-#[derive(Serialize, ToSchema)]
-struct AccountPage {
-    data: Vec<Account>,
-    /// Give it as `cursor` for the next page; absent on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Lists connected accounts, newest first.
 #[utoipa::path(
     get, path = "/v1/connect/accounts", tag = "connect", security(("api_key" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of accounts.", body = AccountPage), CommonFaults, QueryFaults)
+    responses((status = 200, description = "A page of accounts.", body = api::Page<Account>), CommonFaults, QueryFaults)
 )]
 async fn list_accounts(
     _: ApiKey,
     request: HttpRequest,
     platform: web::Data<Platform>,
-) -> Result<web::Json<AccountPage>, ApiError> {
+) -> Result<web::Json<api::Page<Account>>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
-
     let mut conn = platform.pool.acquire().await?;
-    let mut ids = store::list_accounts(&mut conn, platform.livemode, &filter).await?;
-    let has_more = page.cut(&mut ids);
-    let data = store::load_accounts(&mut conn, &ids).await?;
-    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
-    Ok(web::Json(AccountPage { data, next_cursor }))
+    let found = store::list_accounts(&mut conn, platform.livemode, &filter).await?;
+    let page = page.show(found, async |ids| store::load_accounts(&mut conn, ids).await).await?;
+    Ok(web::Json(page))
 }
 
 impl ListQuery {
     fn check(self) -> Result<(AccountFilter, Paging), Vec<FieldError>> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let states: Vec<&str> = AccountState::ALL.iter().map(|state| state.as_str()).collect();
-        if self.state.as_deref().is_some_and(|state| !states.contains(&state)) {
-            faults.push(FieldError::new("state", format!("give one of {}", states.join(", "))));
-        }
-        if self.reference.as_deref().is_some_and(|text| text.contains('\0')) {
-            faults.push(FieldError::new("reference", "give the reference of an account"));
-        }
+        faults.one_of("state", self.state.as_deref(), &states);
+        faults.wanted("reference", self.reference.as_deref(), "the reference of an account");
         let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let filter = AccountFilter {
             state: self.state,
             reference: self.reference,
             after: page.after,
             limit: page.rows(),
         };
-        Ok((filter, page))
+        faults.finish(Some((filter, page)))
     }
 }
 

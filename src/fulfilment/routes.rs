@@ -11,8 +11,7 @@ use super::callback::{self, CallBack};
 use super::download::{self, Links};
 use super::shown::{self, ShownPart};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, CallerKey, CommonFaults, NamedFaults, method_not_allowed, read_body,
-    read_json,
+    ApiError, ApiKey, BodyFaults, CallerKey, CommonFaults, NamedFaults, only, read_body, read_json,
 };
 use crate::clock::Clock;
 use crate::orders;
@@ -24,16 +23,15 @@ pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
-    let get = || web::to(async || method_not_allowed("GET"));
     let one = web::resource("/v1/fulfilments/{id}").get(show);
     let of_order = web::resource("/v1/orders/{name}/fulfilments").get(show_of_order);
     let events = web::resource("/v1/fulfilments/{id}/events").post(call_back);
     let link = web::resource("/d/{code}").get(download::follow_link);
     service
-        .service(one.default_service(get()))
-        .service(of_order.default_service(get()))
-        .service(events.default_service(web::to(async || method_not_allowed("POST"))))
-        .service(link.default_service(get()));
+        .service(one.default_service(only("GET")))
+        .service(of_order.default_service(only("GET")))
+        .service(events.default_service(only("POST")))
+        .service(link.default_service(only("GET")));
 }
 
 /// Shows a fulfilment.

@@ -1,7 +1,7 @@
 //! What a shop asks of an invoice: refused here in its own words where that is plain already, else asked of Stripe.
 
 use actix_web::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::invoice::Invoice;
@@ -44,19 +44,19 @@ impl Wish {
         }
     }
 
-    fn params(&self) -> serde_json::Result<serde_json::Value> {
+    fn params(&self) -> sqlx::Result<Value> {
         let expand = EXPAND.map(str::to_owned).to_vec();
         match self {
             Self::Finalize { auto_advance } => {
-                serde_json::to_value(FinalizeInvoice { auto_advance: *auto_advance, expand })
+                outbox::params(&FinalizeInvoice { auto_advance: *auto_advance, expand })
             }
-            Self::Pay { payment_method, out_of_band } => serde_json::to_value(PayInvoice {
+            Self::Pay { payment_method, out_of_band } => outbox::params(&PayInvoice {
                 payment_method: payment_method.clone(),
                 paid_out_of_band: out_of_band.then_some(true),
                 off_session: None,
                 expand,
             }),
-            Self::Send | Self::Void | Self::MarkUncollectible => serde_json::to_value(MoveInvoice { expand }),
+            Self::Send | Self::Void | Self::MarkUncollectible => outbox::params(&MoveInvoice { expand }),
         }
     }
 
@@ -116,7 +116,7 @@ impl Invoices {
                     May::Ask => {}
                 }
                 let (verb, operation) = wish.words();
-                let params = wish.params().map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+                let params = wish.params()?;
                 let call = NewCall {
                     operation,
                     subject: id,

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::Placed;
 use crate::money::Currency;
 use crate::stripe;
 
@@ -207,4 +208,10 @@ pub struct Invoice {
     /// When we last learnt something of it.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+impl Placed for Invoice {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.created_at, self.id)
+    }
 }

@@ -1,7 +1,8 @@
 //! `/v1/invoices`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use actix_web::web::{self, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::Invoices;
@@ -9,9 +10,10 @@ use super::ask::Wish;
 use super::invoice::{Invoice, Status};
 use super::store::{self, InvoiceFilter};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults,
-    Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
+    ApiError, ApiKey, Asked, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, Faults, FieldError,
+    NamedFaults, Nothing, Page, Paging, QueryFaults, only, read_query,
 };
+use crate::stripe;
 
 /// These routes, as `/openapi.json` describes them.
 #[derive(OpenApi)]
@@ -28,7 +30,6 @@ pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
-    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
     let finalize = web::resource("/v1/invoices/{name}/finalize").post(finalize_invoice);
     let send = web::resource("/v1/invoices/{name}/send").post(send_invoice);
     let pay = web::resource("/v1/invoices/{name}/pay").post(pay_invoice);
@@ -43,11 +44,6 @@ pub fn configure(service: &mut web::ServiceConfig) {
         .service(void.default_service(only("POST")))
         .service(mark.default_service(only("POST")));
 }
-
-/// The body of a request that needs none.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// How an invoice is finalised.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -72,24 +68,19 @@ struct PayAsked {
 
 impl PayAsked {
     fn check(self) -> Result<Wish, Vec<FieldError>> {
-        let mut faults = Vec::new();
-        let is_method = |id: &str| {
-            let rest = id.strip_prefix("pm_").or_else(|| id.strip_prefix("card_")).unwrap_or_default();
-            (1..=250).contains(&rest.len())
-                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        if self.payment_method.as_deref().is_some_and(|id| !is_method(id)) {
-            faults.push(FieldError::new("payment_method", "give a payment method of the customer's, pm_…"));
+        let mut faults = Faults::default();
+        if self.payment_method.as_deref().is_some_and(|id| !stripe::is_payment_method_id(id)) {
+            faults.add("payment_method", "give a payment method of the customer's, pm_…");
         }
         if self.paid_out_of_band && self.payment_method.is_some() {
             let message =
                 "give either a payment method or paid_out_of_band: what was paid elsewhere is not charged";
-            faults.push(FieldError::new("paid_out_of_band", message));
+            faults.add("paid_out_of_band", message);
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(Wish::Pay { payment_method: self.payment_method, out_of_band: self.paid_out_of_band })
+        faults.finish(Some(Wish::Pay {
+            payment_method: self.payment_method,
+            out_of_band: self.paid_out_of_band,
+        }))
     }
 }
 
@@ -103,16 +94,12 @@ impl PayAsked {
     responses((status = 200, description = "The invoice.", body = Invoice), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn finalize_invoice(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    invoices: web::Data<Invoices>,
+    asked: Asked,
+    name: Path<String>,
+    invoices: Data<Invoices>,
 ) -> Result<HttpResponse, ApiError> {
-    change(key, &name, &request, body, &invoices, "finalize", |asked: FinalizeAsked| {
-        Ok(Wish::Finalize { auto_advance: asked.auto_advance })
-    })
-    .await
+    let FinalizeAsked { auto_advance } = asked.json_or_default()?;
+    change(&asked, &name, &invoices, &Wish::Finalize { auto_advance }).await
 }
 
 /// Sends an invoice to the customer by e-mail; a draft is finalised first.
@@ -124,13 +111,12 @@ async fn finalize_invoice(
     responses((status = 200, description = "The invoice.", body = Invoice), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn send_invoice(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    invoices: web::Data<Invoices>,
+    asked: Asked,
+    name: Path<String>,
+    invoices: Data<Invoices>,
 ) -> Result<HttpResponse, ApiError> {
-    change(key, &name, &request, body, &invoices, "send", |_: Nothing| Ok(Wish::Send)).await
+    let Nothing {} = asked.json_or_default()?;
+    change(&asked, &name, &invoices, &Wish::Send).await
 }
 
 /// Pays an invoice with a saved card, or notes that it was paid elsewhere.
@@ -140,20 +126,16 @@ async fn send_invoice(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer.")),
     request_body(content = Option<PayAsked>, content_type = "application/json"),
     responses((status = 200, description = "The invoice.", body = Invoice),
-        (status = 402, description = "The card was declined, or the bank wants the customer to do something: send them to the invoice's page.", body = crate::api::ErrorBody<'static>),
+        (status = 402, description = "The card was declined, or the bank wants the customer to do something: send them to the invoice's page.", body = ErrorBody<'static>),
         CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn pay_invoice(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    invoices: web::Data<Invoices>,
+    asked: Asked,
+    name: Path<String>,
+    invoices: Data<Invoices>,
 ) -> Result<HttpResponse, ApiError> {
-    change(key, &name, &request, body, &invoices, "pay", |asked: PayAsked| {
-        asked.check().map_err(ApiError::invalid)
-    })
-    .await
+    let wish = asked.json_or_default::<PayAsked>()?.check().map_err(ApiError::invalid)?;
+    change(&asked, &name, &invoices, &wish).await
 }
 
 /// Voids an invoice: nobody is asked to pay it any more, and its order is cancelled.
@@ -165,13 +147,12 @@ async fn pay_invoice(
     responses((status = 200, description = "The invoice.", body = Invoice), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn void_invoice(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    invoices: web::Data<Invoices>,
+    asked: Asked,
+    name: Path<String>,
+    invoices: Data<Invoices>,
 ) -> Result<HttpResponse, ApiError> {
-    change(key, &name, &request, body, &invoices, "void", |_: Nothing| Ok(Wish::Void)).await
+    let Nothing {} = asked.json_or_default()?;
+    change(&asked, &name, &invoices, &Wish::Void).await
 }
 
 /// Marks an invoice uncollectible: nobody expects its money. It can be paid all the same.
@@ -183,33 +164,21 @@ async fn void_invoice(
     responses((status = 200, description = "The invoice.", body = Invoice), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn mark_invoice_uncollectible(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    invoices: web::Data<Invoices>,
+    asked: Asked,
+    name: Path<String>,
+    invoices: Data<Invoices>,
 ) -> Result<HttpResponse, ApiError> {
-    change(key, &name, &request, body, &invoices, "mark_uncollectible", |_: Nothing| {
-        Ok(Wish::MarkUncollectible)
-    })
-    .await
+    let Nothing {} = asked.json_or_default()?;
+    change(&asked, &name, &invoices, &Wish::MarkUncollectible).await
 }
 
-async fn change<B: serde::de::DeserializeOwned + Default>(
-    key: ApiKey,
+async fn change(
+    asked: &Asked,
     name: &str,
-    request: &HttpRequest,
-    body: web::Payload,
     invoices: &Invoices,
-    verb: &'static str,
-    read: impl FnOnce(B) -> Result<Wish, ApiError>,
+    wish: &Wish,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let operation = format!("POST /v1/invoices/{name}/{verb}");
-    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, &body)?;
-    let asked = if body.is_empty() { B::default() } else { read_json(&body)? };
-    let wish = read(asked)?;
-    let (answer, is_replay) = invoices.ask(name, idempotency.as_ref(), &wish).await?;
+    let (answer, is_replay) = invoices.ask(name, asked.idempotency.as_ref(), wish).await?;
     Ok(answer.into_response(is_replay))
 }
 
@@ -221,10 +190,10 @@ async fn change<B: serde::de::DeserializeOwned + Default>(
 )]
 async fn show_invoice(
     _: ApiKey,
-    name: web::Path<String>,
-    invoices: web::Data<Invoices>,
-) -> Result<web::Json<Invoice>, ApiError> {
-    Ok(web::Json(invoices.find(&name).await?))
+    name: Path<String>,
+    invoices: Data<Invoices>,
+) -> Result<Json<Invoice>, ApiError> {
+    Ok(Json(invoices.find(&name).await?))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -245,49 +214,30 @@ struct ListQuery {
     limit: Option<String>,
 }
 
-/// A page of invoices, newest first.
-#[derive(Serialize, ToSchema)]
-struct InvoicePage {
-    data: Vec<Invoice>,
-    /// Give it as `cursor` for the next page; absent on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Lists invoices, newest first.
 #[utoipa::path(
     get, path = "/v1/invoices", tag = "invoices", security(("api_key" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of invoices.", body = InvoicePage), CommonFaults, QueryFaults)
+    responses((status = 200, description = "A page of invoices.", body = Page<Invoice>), CommonFaults, QueryFaults)
 )]
 async fn list_invoices(
     _: ApiKey,
     request: HttpRequest,
-    invoices: web::Data<Invoices>,
-) -> Result<web::Json<InvoicePage>, ApiError> {
+    invoices: Data<Invoices>,
+) -> Result<Json<Page<Invoice>>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
     let mut conn = invoices.pool.acquire().await?;
-    let mut ids = store::list_invoices(&mut conn, &filter).await?;
-    let has_more = page.cut(&mut ids);
-    let data = store::load_invoices(&mut conn, &ids).await?;
-    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
-    Ok(web::Json(InvoicePage { data, next_cursor }))
+    let found = store::list_invoices(&mut conn, &filter).await?;
+    let page = page.show(found, async |ids| store::load_invoices(&mut conn, ids).await).await?;
+    Ok(Json(page))
 }
 
 impl ListQuery {
     fn check(self) -> Result<(InvoiceFilter, Paging), Vec<FieldError>> {
-        let mut faults = Vec::new();
-        let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
-        if self.status.as_deref().is_some_and(|status| !statuses.contains(&status)) {
-            faults.push(FieldError::new("status", format!("give one of {}", statuses.join(", "))));
-        }
-        for (field, text) in [("customer", &self.customer), ("subscription", &self.subscription)] {
-            if text.as_deref().is_some_and(|text| text.contains('\0')) {
-                faults.push(FieldError::new(field, "give an id of Stripe's"));
-            }
-        }
+        let mut faults = Faults::default();
+        faults.one_of("status", self.status.as_deref(), &Status::ALL.map(Status::as_str));
+        faults.wanted("customer", self.customer.as_deref(), "a customer's id, cus_…");
+        faults.wanted("subscription", self.subscription.as_deref(), "a subscription's id, sub_…");
         let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let filter = InvoiceFilter {
             status: self.status,
             customer: self.customer,
@@ -295,6 +245,6 @@ impl ListQuery {
             after: page.after,
             limit: page.rows(),
         };
-        Ok((filter, page))
+        faults.finish(Some((filter, page)))
     }
 }

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, OpenApi, ToSchema};
+use uuid::Uuid;
 
 pub use super::place::WakeWaiting;
 use super::place::{Place, PlaceOrder};
@@ -14,8 +15,8 @@ use super::{
     load,
 };
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults, Paging, QueryFaults,
-    cursor, method_not_allowed, read_body, read_json, read_query,
+    ApiError, ApiKey, Asked, BodyFaults, CommonFaults, Faults, FieldError, NamedFaults, Page, Paging, Placed,
+    QueryFaults, only, read_query,
 };
 use crate::clock::Clock;
 
@@ -28,9 +29,7 @@ pub struct Described;
 pub fn configure(service: &mut web::ServiceConfig) {
     let orders = web::resource("/v1/orders").get(list_orders).post(place_order);
     let order = web::resource("/v1/orders/{name}").get(show_order);
-    service
-        .service(orders.default_service(web::to(async || method_not_allowed("GET, POST"))))
-        .service(order.default_service(web::to(async || method_not_allowed("GET"))));
+    service.service(orders.default_service(only("GET, POST"))).service(order.default_service(only("GET")));
 }
 
 /// Places an order.
@@ -41,18 +40,16 @@ pub fn configure(service: &mut web::ServiceConfig) {
     responses((status = 201, description = "The order.", body = Order), CommonFaults, BodyFaults)
 )]
 async fn place_order(
-    key: ApiKey,
-    request: HttpRequest,
-    body: web::Payload,
+    asked: Asked,
     pool: web::Data<PgPool>,
     clock: web::Data<Clock>,
     wake: web::Data<WakeWaiting>,
     take: web::Data<dyn TakePayment>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/orders", &body)?;
-    let order: PlaceOrder = read_json(&body)?;
-    let place = Place { pool: &pool, wake: **wake, take: &**take, key, idempotency: idempotency.as_ref() };
+    let order: PlaceOrder = asked.json()?;
+    let Asked { key, idempotency, .. } = &asked;
+    let place =
+        Place { pool: &pool, wake: **wake, take: &**take, key: *key, idempotency: idempotency.as_ref() };
     let (answer, is_replay) = place.place(&order, clock.now()).await?;
     Ok(answer.into_response(is_replay))
 }
@@ -99,6 +96,12 @@ struct ListedOrder {
     billing: Option<Billing>,
 }
 
+impl Placed for ListedOrder {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.order.created_at, self.order.id)
+    }
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -126,72 +129,50 @@ struct ListQuery {
     limit: Option<String>,
 }
 
-/// A page of orders, newest first.
-#[derive(Serialize, ToSchema)]
-#[schema(as = OrderPage)]
-struct Page {
-    data: Vec<ListedOrder>,
-    /// Give it as `cursor` for the next page; absent on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Lists orders, newest first.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", security(("api_key" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of orders.", body = Page), CommonFaults, QueryFaults)
+    responses((status = 200, description = "A page of orders.", body = Page<ListedOrder>), CommonFaults, QueryFaults)
 )]
 async fn list_orders(
     _: ApiKey,
     request: HttpRequest,
     pool: web::Data<PgPool>,
     describe: web::Data<dyn DescribeBilling>,
-) -> Result<web::Json<Page>, ApiError> {
+) -> Result<web::Json<Page<ListedOrder>>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
 
     let mut conn = pool.acquire().await?;
-    let mut ids = list(&mut conn, &filter).await?;
-    let has_more = page.cut(&mut ids);
-    let orders = load(&mut conn, &ids).await?;
-    let mut billings = describe.describe(&mut conn, &ids).await?;
-    let next_cursor = orders.last().filter(|_| has_more).map(|order| cursor(order.created_at, order.id));
-    let listed = orders.into_iter().map(|order| ListedOrder { billing: billings.remove(&order.id), order });
-    let data = listed.collect();
-    Ok(web::Json(Page { data, next_cursor }))
+    let found = list(&mut conn, &filter).await?;
+    let page = page.show(found, async |ids| {
+        let orders = load(&mut conn, ids).await?;
+        let mut billings = describe.describe(&mut conn, ids).await?;
+        let listed = |order: Order| ListedOrder { billing: billings.remove(&order.id), order };
+        Ok::<_, sqlx::Error>(orders.into_iter().map(listed).collect())
+    });
+    Ok(web::Json(page.await?))
 }
 
 impl ListQuery {
     fn check(self) -> Result<(ListFilter, Paging), Vec<FieldError>> {
-        let mut faults = Vec::new();
-        let mut one_of = |field: &str, value: &Option<String>, known: Vec<&str>| {
-            if value.as_deref().is_some_and(|value| !known.contains(&value)) {
-                faults.push(FieldError::new(field, format!("give one of {}", known.join(", "))));
-            }
-        };
-        one_of(
-            "payment_status",
-            &self.payment_status,
-            PaymentStatus::ALL.iter().map(|status| status.as_str()).collect(),
-        );
-        let fulfilment = FulfilmentStatus::ALL.iter().map(|status| status.as_str()).collect();
-        one_of("fulfilment_status", &self.fulfilment_status, fulfilment);
-        one_of("status", &self.status, Order::STATUSES.to_vec());
+        let mut faults = Faults::default();
+        let payment: Vec<&str> = PaymentStatus::ALL.iter().map(|status| status.as_str()).collect();
+        faults.one_of("payment_status", self.payment_status.as_deref(), &payment);
+        let fulfilment: Vec<&str> = FulfilmentStatus::ALL.iter().map(|status| status.as_str()).collect();
+        faults.one_of("fulfilment_status", self.fulfilment_status.as_deref(), &fulfilment);
+        faults.one_of("status", self.status.as_deref(), Order::STATUSES);
         if self.email.as_deref().is_some_and(|email| email.contains(char::is_control)) {
-            faults.push(FieldError::new("email", "give an e-mail address"));
+            faults.add("email", "give an e-mail address");
         }
         let mut time = |field: &str, text: Option<String>| {
             let parsed = text.map(|text| OffsetDateTime::parse(&text, &Rfc3339)).transpose();
             parsed
-                .map_err(|_| {
-                    faults.push(FieldError::new(field, "give an RFC 3339 time such as 2026-01-31T12:00:00Z"))
-                })
+                .map_err(|_| faults.add(field, "give an RFC 3339 time such as 2026-01-31T12:00:00Z"))
                 .ok()?
         };
         let created_from = time("created_from", self.created_from);
         let created_before = time("created_before", self.created_before);
         let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let filter = ListFilter {
             status: self.status,
             payment_status: self.payment_status,
@@ -202,6 +183,6 @@ impl ListQuery {
             after: page.after,
             limit: page.rows(),
         };
-        Ok((filter, page))
+        faults.finish(Some((filter, page)))
     }
 }

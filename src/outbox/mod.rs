@@ -31,6 +31,7 @@ use crate::stripe::{Client, Refusal};
 
 mod call;
 mod look;
+mod make;
 mod request;
 mod run;
 mod state;
@@ -38,8 +39,9 @@ mod store;
 mod told;
 
 pub use call::{CallState, NewCall, StoredCall, Written};
+pub use make::{Creation, Made, params};
 pub use request::{Asked, Plan};
-pub use store::{find_call, open_calls, write};
+pub use store::{open_calls, write};
 pub use told::{Told, call_failed, in_progress, not_configured};
 
 /// The key of Stripe's metadata under which a thing that we make carries the id of our row.

@@ -64,10 +64,7 @@ pub async fn write(conn: &mut PgConnection, call: NewCall<'_>, now: OffsetDateTi
 }
 
 /// Finds the newest call of an operation, for whoever asks for the same again.
-///
-/// # Errors
-/// The database's.
-pub async fn find_call(
+pub(super) async fn find_call(
     conn: &mut PgConnection,
     subject: Uuid,
     operation: &str,

@@ -11,7 +11,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use reqwest::Url;
 
 use super::Payments;
-use crate::api::{ErrorBody, method_not_allowed};
+use crate::api::{ErrorBody, only};
 use crate::config::StripeConfig;
 
 const PAGE: &str = include_str!("page/checkout.html");
@@ -55,14 +55,13 @@ fn origin(url: &Url) -> String {
 
 /// Adds the page and what it loads to a service.
 pub(super) fn configure(service: &mut web::ServiceConfig) {
-    let only_get = || web::to(async || method_not_allowed("GET"));
     let script = web::resource("/checkout/assets/checkout.js").get(script);
     let style = web::resource("/checkout/assets/checkout.css").get(style);
     let page = web::resource("/checkout/{name}").get(page);
     service
-        .service(script.default_service(only_get()))
-        .service(style.default_service(only_get()))
-        .service(page.default_service(only_get()));
+        .service(script.default_service(only("GET")))
+        .service(style.default_service(only("GET")))
+        .service(page.default_service(only("GET")));
 }
 
 /// The page that pays for an order.

@@ -20,8 +20,7 @@ use super::refund::{AskRefund, Asked, Preview};
 use super::request::{DestinationRequest, PaymentRequest};
 use super::{Payments, checkout_token, page, store};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
-    NamedFaults, method_not_allowed, read_body, read_json,
+    self, ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, Faults, NamedFaults, only,
 };
 use crate::orders::{self, Order};
 
@@ -48,7 +47,6 @@ pub struct Described;
 /// always may.
 pub fn configure(origins: Vec<String>) -> impl FnOnce(&mut web::ServiceConfig) {
     move |service| {
-        let post = || web::to(async || method_not_allowed("POST"));
         let tokens = web::resource("/v1/orders/{name}/checkout_tokens").post(make_token);
         let capturing = web::resource("/v1/orders/{name}/capture").post(capture);
         let cancelling = web::resource("/v1/orders/{name}/cancel").post(cancel);
@@ -56,12 +54,12 @@ pub fn configure(origins: Vec<String>) -> impl FnOnce(&mut web::ServiceConfig) {
         let paying = web::resource("/pay").post(pay::pay);
         let state = web::resource("/checkout/{name}/state").get(show_state);
         service
-            .service(tokens.default_service(post()))
-            .service(capturing.default_service(post()))
-            .service(cancelling.default_service(post()))
-            .service(refunds.default_service(web::to(async || method_not_allowed("GET, POST"))))
-            .service(paying.default_service(post()).wrap(cors(&origins)))
-            .service(state.default_service(web::to(async || method_not_allowed("GET"))).wrap(cors(&origins)))
+            .service(tokens.default_service(only("POST")))
+            .service(capturing.default_service(only("POST")))
+            .service(cancelling.default_service(only("POST")))
+            .service(refunds.default_service(only("GET, POST")))
+            .service(paying.default_service(only("POST")).wrap(cors(&origins)))
+            .service(state.default_service(only("GET")).wrap(cors(&origins)))
             .configure(page::configure);
     }
 }
@@ -123,14 +121,13 @@ struct AskCapture {
     responses((status = 200, description = "The order; Stripe did it.", body = PaidOrder), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = PaidOrder), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn capture(
-    key: ApiKey,
+    asked: api::Asked,
     name: web::Path<String>,
-    body: web::Payload,
     payments: web::Data<Payments>,
 ) -> Result<HttpResponse, ApiError> {
-    let asked: AskCapture = read_or_default(body).await?;
+    let AskCapture { amount } = asked.json_or_default()?;
     let order_id = order_of(payments.pool(), &name).await?;
-    let progress = payments.capture(key, order_id, asked.amount).await?;
+    let progress = payments.capture(asked.key, order_id, amount).await?;
     shown(&payments, order_id, progress).await
 }
 
@@ -148,28 +145,18 @@ struct AskCancel {
     responses((status = 200, description = "The order; Stripe did it.", body = PaidOrder), (status = 202, description = "The order; what Stripe did is not known yet, and is found out.", body = PaidOrder), (status = 402, description = "Stripe refused.", body = ErrorBody), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn cancel(
-    key: ApiKey,
+    asked: api::Asked,
     name: web::Path<String>,
-    body: web::Payload,
     payments: web::Data<Payments>,
 ) -> Result<HttpResponse, ApiError> {
-    let asked: AskCancel = read_or_default(body).await?;
+    let AskCancel { reason } = asked.json_or_default()?;
     const REASONS: [&str; 4] = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
-    if asked.reason.as_deref().is_some_and(|reason| !REASONS.contains(&reason)) {
-        let message = format!("give one of {}", REASONS.join(", "));
-        return Err(ApiError::invalid(vec![FieldError::new("reason", message)]));
-    }
+    let mut faults = Faults::default();
+    faults.one_of("reason", reason.as_deref(), &REASONS);
+    faults.finish(Some(())).map_err(ApiError::invalid)?;
     let order_id = order_of(payments.pool(), &name).await?;
-    let progress = payments.cancel(key, order_id, asked.reason).await?;
+    let progress = payments.cancel(asked.key, order_id, reason).await?;
     shown(&payments, order_id, progress).await
-}
-
-/// A body may be left out where nothing need be said.
-async fn read_or_default<T: Default + serde::de::DeserializeOwned>(
-    body: web::Payload,
-) -> Result<T, ApiError> {
-    let body = read_body(body).await?;
-    if body.is_empty() { Ok(T::default()) } else { read_json(&body) }
 }
 
 /// An order with what is known of its payment.
@@ -203,26 +190,15 @@ async fn shown(payments: &Payments, order_id: Uuid, progress: Progress) -> Resul
     )
 )]
 async fn ask_refund(
-    key: ApiKey,
-    request: HttpRequest,
+    asked: api::Asked,
     name: web::Path<String>,
-    body: web::Payload,
     payments: web::Data<Payments>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let operation = format!("POST /v1/orders/{name}/refunds");
-    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, &body)?;
-    let asked: AskRefund = read_json(&body)?;
+    let wanted: AskRefund = asked.json()?;
     let order_id = order_of(payments.pool(), &name).await?;
-    Ok(match payments.refund(key, idempotency.as_ref(), order_id, &asked).await? {
+    Ok(match payments.refund(asked.key, asked.idempotency.as_ref(), order_id, &wanted).await? {
         Asked::Preview(preview) => HttpResponse::Ok().json(preview),
-        Asked::Refund { refund, is_replay } => {
-            let mut response = HttpResponse::build(refund.http_status());
-            if is_replay {
-                response.insert_header(("Idempotent-Replayed", "true"));
-            }
-            response.json(refund)
-        }
+        Asked::Refund { refund, is_replay } => api::answer(refund.http_status(), &refund, is_replay),
     })
 }
 

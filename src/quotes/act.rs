@@ -7,7 +7,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::create::value;
 use super::quote::QuoteState;
 use super::request::{FinalizeQuote, QuoteTerms, check_expiry, expand};
 use super::state::Known;
@@ -210,11 +209,11 @@ impl Quotes {
 
     async fn params(&self, conn: &mut PgConnection, id: Uuid, act: &Act<'_>) -> Result<Value, ApiError> {
         match act {
-            Act::Revise(terms) => value(&terms.resolve(conn, id, self.neighbours).await?),
-            Act::Finalize(asked) => value(&params::FinalizeQuote {
+            Act::Revise(terms) => Ok(outbox::params(&terms.resolve(conn, id, self.neighbours).await?)?),
+            Act::Finalize(asked) => Ok(outbox::params(&params::FinalizeQuote {
                 expires_at: asked.expires_at.map(OffsetDateTime::unix_timestamp),
                 expand: expand(),
-            }),
+            })?),
             Act::Accept | Act::Cancel => Ok(json!({})),
         }
     }

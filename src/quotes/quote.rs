@@ -9,6 +9,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::Placed;
+
 /// How far a quote is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -183,4 +185,10 @@ pub struct Quote {
     /// When it last changed here.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+impl Placed for Quote {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.created_at, self.id)
+    }
 }

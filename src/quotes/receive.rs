@@ -29,10 +29,10 @@ pub fn receive<'c>(
             Outcome::Seen(object) => {
                 hear_object(conn, call.subject, object, Source::Answer, now).await.map(|_| ())
             }
-            Outcome::Refused(refusal) if call.operation == CREATE => {
+            Outcome::Refused(refusal) if call.operation == CREATE.operation => {
                 refuse(conn, call.subject, refusal.to_string(), now).await
             }
-            Outcome::NotDone { why } if call.operation == CREATE => {
+            Outcome::NotDone { why } if call.operation == CREATE.operation => {
                 refuse(conn, call.subject, why.clone(), now).await
             }
             // It is as it was.

@@ -1,8 +1,10 @@
 //! `/v1/quotes`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
 use uuid::Uuid;
 
 use super::Quotes;
@@ -11,8 +13,8 @@ use super::quote::{Quote, QuoteState};
 use super::request::{FinalizeQuote, QuoteTerms};
 use super::store::{self, QuoteFilter};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, FieldError, IdempotencyKey, NamedFaults,
-    Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
+    ApiError, ApiKey, Asked, BodyFaults, ChangeFaults, CommonFaults, Faults, FieldError, NamedFaults,
+    Nothing, Page, Paging, QueryFaults, answer, only, read_query,
 };
 
 /// These routes, as `/openapi.json` describes them.
@@ -31,7 +33,6 @@ pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
-    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
     let quotes = web::resource("/v1/quotes").get(list_quotes).post(create_quote);
     let quote = web::resource("/v1/quotes/{name}").get(show_quote).post(revise_quote);
     let finalize = web::resource("/v1/quotes/{name}/finalize").post(finalize_quote);
@@ -54,22 +55,9 @@ pub fn configure(service: &mut web::ServiceConfig) {
     request_body = QuoteTerms,
     responses((status = 201, description = "The draft.", body = Quote), CommonFaults, BodyFaults)
 )]
-async fn create_quote(
-    key: ApiKey,
-    request: HttpRequest,
-    body: web::Payload,
-    quotes: web::Data<Quotes>,
-) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/quotes", &body)?;
-    let asked: QuoteTerms = read_json(&body)?;
-    let made = quotes.create(key, idempotency.as_ref(), &asked).await?;
-    let quote = load(&quotes, made.id).await?;
-    let mut response = HttpResponse::Created();
-    if made.is_replay {
-        response.insert_header(("Idempotent-Replayed", "true"));
-    }
-    Ok(response.json(quote))
+async fn create_quote(asked: Asked, quotes: Data<Quotes>) -> Result<HttpResponse, ApiError> {
+    let made = quotes.create(asked.key, asked.idempotency.as_ref(), &asked.json()?).await?;
+    Ok(answer(StatusCode::CREATED, &load(&quotes, made.id).await?, made.is_replay))
 }
 
 /// Shows a quote.
@@ -78,13 +66,9 @@ async fn create_quote(
     params(("name" = String, Path, description = "Our id or Stripe's, `qt_…`.")),
     responses((status = 200, description = "The quote.", body = Quote), CommonFaults, NamedFaults)
 )]
-async fn show_quote(
-    _: ApiKey,
-    name: web::Path<String>,
-    quotes: web::Data<Quotes>,
-) -> Result<web::Json<Quote>, ApiError> {
+async fn show_quote(_: ApiKey, name: Path<String>, quotes: Data<Quotes>) -> Result<Json<Quote>, ApiError> {
     let id = find(&quotes, &name).await?;
-    Ok(web::Json(load(&quotes, id).await?))
+    Ok(Json(load(&quotes, id).await?))
 }
 
 /// Revises a draft.
@@ -98,15 +82,11 @@ async fn show_quote(
     responses((status = 200, description = "The draft as it is now.", body = Quote), CommonFaults, BodyFaults, NamedFaults)
 )]
 async fn revise_quote(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    quotes: web::Data<Quotes>,
+    asked: Asked,
+    name: Path<String>,
+    quotes: Data<Quotes>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let terms: QuoteTerms = read_json(&body)?;
-    act(key, &name, &request, &body, &quotes, Act::Revise(&terms)).await
+    act(&asked, &name, &quotes, Act::Revise(&asked.json()?)).await
 }
 
 /// Finalises a draft: it gets its number and its PDF, and can be accepted.
@@ -116,19 +96,15 @@ async fn revise_quote(
         ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request goes on where an earlier try had no answer."),
     ),
-    request_body(content = Option<FinalizeQuote>),
+    request_body(content = Option<FinalizeQuote>, content_type = "application/json"),
     responses((status = 200, description = "The quote, open; also where it was so already.", body = Quote), CommonFaults, BodyFaults, NamedFaults)
 )]
 async fn finalize_quote(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    quotes: web::Data<Quotes>,
+    asked: Asked,
+    name: Path<String>,
+    quotes: Data<Quotes>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let asked = if body.is_empty() { FinalizeQuote::default() } else { read_json(&body)? };
-    act(key, &name, &request, &body, &quotes, Act::Finalize(&asked)).await
+    act(&asked, &name, &quotes, Act::Finalize(&asked.json_or_default()?)).await
 }
 
 /// Accepts an open quote: that makes its invoice, its subscription, or both.
@@ -138,19 +114,16 @@ async fn finalize_quote(
         ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
         ("Idempotency-Key" = Option<String>, Header, description = "A quote is accepted once with or without one."),
     ),
-    responses(
-        (status = 200, description = "The quote, accepted, with what began; also where it was so already.", body = Quote),
-        (status = 400, description = "The Idempotency-Key is none.", body = crate::api::ErrorBody<'static>),
-        CommonFaults, NamedFaults, ChangeFaults
-    )
+    request_body(content = Option<Nothing>, content_type = "application/json"),
+    responses((status = 200, description = "The quote, accepted, with what began; also where it was so already.", body = Quote), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn accept_quote(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    quotes: web::Data<Quotes>,
+    asked: Asked,
+    name: Path<String>,
+    quotes: Data<Quotes>,
 ) -> Result<HttpResponse, ApiError> {
-    act(key, &name, &request, &[], &quotes, Act::Accept).await
+    let Nothing {} = asked.json_or_default()?;
+    act(&asked, &name, &quotes, Act::Accept).await
 }
 
 /// Calls a draft or an open quote off.
@@ -160,38 +133,22 @@ async fn accept_quote(
         ("name" = String, Path, description = "Our id or Stripe's, `qt_…`."),
         ("Idempotency-Key" = Option<String>, Header, description = "A quote is cancelled once with or without one."),
     ),
-    responses(
-        (status = 200, description = "The quote, cancelled; also where it was so already.", body = Quote),
-        (status = 400, description = "The Idempotency-Key is none.", body = crate::api::ErrorBody<'static>),
-        CommonFaults, NamedFaults, ChangeFaults
-    )
+    request_body(content = Option<Nothing>, content_type = "application/json"),
+    responses((status = 200, description = "The quote, cancelled; also where it was so already.", body = Quote), CommonFaults, NamedFaults, BodyFaults)
 )]
 async fn cancel_quote(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    quotes: web::Data<Quotes>,
+    asked: Asked,
+    name: Path<String>,
+    quotes: Data<Quotes>,
 ) -> Result<HttpResponse, ApiError> {
-    act(key, &name, &request, &[], &quotes, Act::Cancel).await
+    let Nothing {} = asked.json_or_default()?;
+    act(&asked, &name, &quotes, Act::Cancel).await
 }
 
-async fn act(
-    key: ApiKey,
-    name: &str,
-    request: &HttpRequest,
-    body: &[u8],
-    quotes: &Quotes,
-    act: Act<'_>,
-) -> Result<HttpResponse, ApiError> {
-    let operation = format!("POST {}", request.path());
-    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, body)?;
+async fn act(asked: &Asked, name: &str, quotes: &Quotes, act: Act<'_>) -> Result<HttpResponse, ApiError> {
     let id = find(quotes, name).await?;
-    let is_replay = quotes.act(id, idempotency.as_ref(), act).await?;
-    let mut response = HttpResponse::Ok();
-    if is_replay {
-        response.insert_header(("Idempotent-Replayed", "true"));
-    }
-    Ok(response.json(load(quotes, id).await?))
+    let is_replay = quotes.act(id, asked.idempotency.as_ref(), act).await?;
+    Ok(answer(StatusCode::OK, &load(quotes, id).await?, is_replay))
 }
 
 /// The PDF of a quote that is finalised, as Stripe makes it, for the customer.
@@ -200,11 +157,7 @@ async fn act(
     params(("name" = String, Path, description = "Our id or Stripe's, `qt_…`.")),
     responses((status = 200, description = "The PDF, named by the quote's number.", body = Vec<u8>, content_type = "application/pdf"), CommonFaults, NamedFaults, ChangeFaults)
 )]
-async fn quote_pdf(
-    _: ApiKey,
-    name: web::Path<String>,
-    quotes: web::Data<Quotes>,
-) -> Result<HttpResponse, ApiError> {
+async fn quote_pdf(_: ApiKey, name: Path<String>, quotes: Data<Quotes>) -> Result<HttpResponse, ApiError> {
     let id = find(&quotes, &name).await?;
     quotes.pdf(id).await
 }
@@ -241,50 +194,31 @@ struct ListQuery {
     limit: Option<String>,
 }
 
-/// A page of quotes, newest first.
-#[derive(Serialize, ToSchema)]
-struct QuotePage {
-    data: Vec<Quote>,
-    /// Give it as `cursor` for the next page; absent on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Lists quotes, newest first.
 #[utoipa::path(
     get, path = "/v1/quotes", tag = "billing", security(("api_key" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of quotes.", body = QuotePage), CommonFaults, QueryFaults)
+    responses((status = 200, description = "A page of quotes.", body = Page<Quote>), CommonFaults, QueryFaults)
 )]
 async fn list_quotes(
     _: ApiKey,
     request: HttpRequest,
-    quotes: web::Data<Quotes>,
-) -> Result<web::Json<QuotePage>, ApiError> {
+    quotes: Data<Quotes>,
+) -> Result<Json<Page<Quote>>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
-
     let mut conn = quotes.pool.acquire().await?;
-    let mut ids = store::list_quotes(&mut conn, &filter).await?;
-    let has_more = page.cut(&mut ids);
-    let data = store::load_quotes(&mut conn, &ids, quotes.now()).await?;
-    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
-    Ok(web::Json(QuotePage { data, next_cursor }))
+    let found = store::list_quotes(&mut conn, &filter).await?;
+    let page = page.show(found, async |ids| store::load_quotes(&mut conn, ids, quotes.now()).await).await?;
+    Ok(Json(page))
 }
 
 impl ListQuery {
     fn check(self) -> Result<(QuoteFilter, Paging), Vec<FieldError>> {
-        let mut faults = Vec::new();
-        let states = QuoteState::ALL.map(QuoteState::as_str);
-        if self.state.as_deref().is_some_and(|state| !states.contains(&state)) {
-            faults.push(FieldError::new("state", format!("give one of {}", states.join(", "))));
-        }
-        if self.customer.as_deref().is_some_and(|text| text.contains('\0')) {
-            faults.push(FieldError::new("customer", "give the id of a customer, cus_…"));
-        }
+        let mut faults = Faults::default();
+        faults.one_of("state", self.state.as_deref(), &QuoteState::ALL.map(QuoteState::as_str));
+        faults.wanted("customer", self.customer.as_deref(), "a customer's id, cus_…");
         let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let filter =
             QuoteFilter { state: self.state, customer: self.customer, after: page.after, limit: page.rows() };
-        Ok((filter, page))
+        faults.finish(Some((filter, page)))
     }
 }

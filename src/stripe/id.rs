@@ -16,6 +16,19 @@ impl Id {
     }
 }
 
+/// Whether a text may be the id of an object whose ids begin so. It may become a part of an address.
+pub fn is_id(text: &str, prefix: &str) -> bool {
+    let rest = text.strip_prefix(prefix).unwrap_or_default();
+    !rest.is_empty()
+        && text.len() <= 255
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether a text may be the id of a payment method: old cards have their own prefix.
+pub fn is_payment_method_id(text: &str) -> bool {
+    is_id(text, "pm_") || is_id(text, "card_")
+}
+
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(IdVisitor)

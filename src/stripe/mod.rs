@@ -16,7 +16,7 @@ mod resources;
 pub use client::{API_VERSION, Call, CannotCall, Chunks, Client, FileStream, Patience};
 pub use error::{CallError, NotDone, NotDoneCause, Refusal, Unknown, UnknownCause};
 pub use event::{Envelope, Event, Malformed};
-pub use id::Id;
+pub use id::{Id, is_id, is_payment_method_id};
 pub use pages::Listing;
 pub use resources::{
     Account, AccountLink, Address, BalanceTransaction, Card, Charge, CheckoutSession, ClientSecret, Customer,

@@ -51,7 +51,8 @@ impl Wish {
     /// The rest of the path, and the parameters. A subscription that only pauses its invoices is changed; one that
     /// Stripe paused is resumed.
     fn call(&self, stripe_id: &str, facts: &Facts) -> Result<(&'static str, Value), ApiError> {
-        let change = |change: ChangeSubscription| written(&ChangeSubscription { expand: expand(), ..change });
+        let change =
+            |change: ChangeSubscription| outbox::params(&ChangeSubscription { expand: expand(), ..change });
         let value = match self {
             Self::Change(wanted) => change(wanted.params(stripe_id, facts)?)?,
             Self::Pause { behavior, resumes_at } => change(ChangeSubscription {
@@ -63,7 +64,7 @@ impl Wish {
             })?,
             Self::Resume if facts.status == "paused" => {
                 let resume = ResumeSubscription { expand: expand() };
-                return Ok(("/resume", written(&resume)?));
+                return Ok(("/resume", outbox::params(&resume)?));
             }
             Self::Resume => change(ChangeSubscription {
                 pause_collection: facts.pause_behaviour.is_some().then(|| PauseWish::Unset(String::new())),
@@ -77,10 +78,6 @@ impl Wish {
         };
         Ok(("", value))
     }
-}
-
-pub(super) fn written(params: &impl serde::Serialize) -> Result<Value, ApiError> {
-    Ok(serde_json::to_value(params).map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
 }
 
 impl Subscriptions {

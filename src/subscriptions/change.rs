@@ -4,10 +4,11 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::check::{check_metadata, is_method};
+use super::check::check_metadata;
 use super::subscription::Facts;
 use super::{Neighbours, RecurringPrice};
 use crate::api::{ApiError, FieldError};
+use crate::stripe::is_payment_method_id;
 use crate::stripe::params::{
     ChangeSubscription, ItemChange, NewMetadata, PaymentBehavior, ProrationBehavior,
 };
@@ -86,7 +87,7 @@ impl Change {
                 faults.push(FieldError::new(field("quantity"), "say what changes: quantity, price or both"));
             }
         }
-        if self.default_payment_method.as_deref().is_some_and(|id| !is_method(id)) {
+        if self.default_payment_method.as_deref().is_some_and(|id| !is_payment_method_id(id)) {
             let why = "give a payment method of the customer's, pm_…";
             faults.push(FieldError::new("default_payment_method", why));
         }

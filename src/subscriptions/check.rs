@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::FieldError;
+use crate::stripe::is_payment_method_id;
 use crate::stripe::params::PaymentBehavior;
 
 const MOST_ITEMS: usize = 20;
@@ -93,7 +94,7 @@ impl CreateSubscription {
         if self.days_until_due.is_some_and(|days| !(0..=365).contains(&days)) {
             fault("days_until_due", "give 0 to 365 days");
         }
-        if self.default_payment_method.as_deref().is_some_and(|id| !is_method(id)) {
+        if self.default_payment_method.as_deref().is_some_and(|id| !is_payment_method_id(id)) {
             fault("default_payment_method", "give a payment method of the customer's, pm_…");
         }
         if self.is_sent() && self.payment_behavior.is_some() {
@@ -124,17 +125,4 @@ pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Vec<FieldEr
         }
     }
     faults
-}
-
-/// Whether a text may be the id of a payment method.
-pub(super) fn is_method(text: &str) -> bool {
-    is_id(text, "pm_") || is_id(text, "card_")
-}
-
-fn is_id(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.len() <= 250
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    })
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Subscriptions;
-use super::ask::{expand, written};
+use super::ask::expand;
 use super::check::CreateSubscription;
 use super::store::{self, NewRow};
 use crate::api::{Answer, ApiError, ApiKey, FieldError, IdempotencyKey};
@@ -44,7 +44,7 @@ impl Subscriptions {
                     operation: "subscription.create",
                     subject: id,
                     path: "/v1/subscriptions".to_owned(),
-                    params: written(&asked.params(&customer, prices))?,
+                    params: outbox::params(&asked.params(&customer, prices))?,
                     account: None,
                 };
                 Ok(Plan::Call(outbox::write(conn, call, now).await?))
@@ -57,9 +57,7 @@ impl Subscriptions {
             }
         }
     }
-}
 
-impl Subscriptions {
     /// Stripe's ids of the customer and of the prices.
     async fn resolve(
         &self,

@@ -1,8 +1,8 @@
 //! `/v1/subscriptions`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use actix_web::web::{self, Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
@@ -13,8 +13,8 @@ use super::store::{self, SubscriptionFilter};
 use super::subscription::{STATUSES, Subscription};
 use super::{Subscriptions, add_dunning};
 use crate::api::{
-    ApiError, ApiKey, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, FieldError, IdempotencyKey,
-    NamedFaults, Paging, QueryFaults, cursor, method_not_allowed, read_body, read_json, read_query,
+    ApiError, ApiKey, Asked, BodyFaults, ChangeFaults, CommonFaults, ErrorBody, Faults, FieldError,
+    NamedFaults, Nothing, Page, Paging, QueryFaults, only, read_query,
 };
 use crate::stripe::params::PauseBehavior;
 
@@ -33,7 +33,6 @@ pub struct Described;
 
 /// Adds the routes to a service.
 pub fn configure(service: &mut web::ServiceConfig) {
-    let only = |allowed: &'static str| web::to(move || async move { method_not_allowed(allowed) });
     let all = web::resource("/v1/subscriptions").get(list_subscriptions).post(create_subscription);
     let one = web::resource("/v1/subscriptions/{name}").get(show_subscription).post(change_subscription);
     let pause = web::resource("/v1/subscriptions/{name}/pause").post(pause_subscription);
@@ -60,11 +59,6 @@ struct PauseAsked {
     #[schema(value_type = Option<String>, format = DateTime)]
     resumes_at: Option<OffsetDateTime>,
 }
-
-/// The body of a request that needs none.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NothingAsked {}
 
 /// When a subscription is cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -100,15 +94,11 @@ struct CancelAsked {
         CommonFaults, BodyFaults)
 )]
 async fn create_subscription(
-    key: ApiKey,
-    request: HttpRequest,
-    body: web::Payload,
-    subscriptions: web::Data<Subscriptions>,
+    asked: Asked,
+    subscriptions: Data<Subscriptions>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let idempotency = IdempotencyKey::of(request.headers(), key, "POST /v1/subscriptions", &body)?;
-    let asked: CreateSubscription = read_json(&body)?;
-    let (answer, is_replay) = subscriptions.create(key, idempotency.as_ref(), &asked).await?;
+    let terms: CreateSubscription = asked.json()?;
+    let (answer, is_replay) = subscriptions.create(asked.key, asked.idempotency.as_ref(), &terms).await?;
     Ok(answer.into_response(is_replay))
 }
 
@@ -123,19 +113,13 @@ async fn create_subscription(
         CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn change_subscription(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    subscriptions: web::Data<Subscriptions>,
+    asked: Asked,
+    name: Path<String>,
+    subscriptions: Data<Subscriptions>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = read_body(body).await?;
-    let operation = format!("POST /v1/subscriptions/{name}");
-    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, &body)?;
-    let asked: Change = read_json(&body)?;
-    asked.check().map_err(ApiError::invalid)?;
-    let (answer, is_replay) = subscriptions.ask(&name, idempotency.as_ref(), &Wish::Change(asked)).await?;
-    Ok(answer.into_response(is_replay))
+    let change: Change = asked.json()?;
+    change.check().map_err(ApiError::invalid)?;
+    ask(&asked, &name, &subscriptions, &Wish::Change(change)).await
 }
 
 /// Pauses the collection of a subscription's invoices: nothing is charged, so nothing is sent.
@@ -147,22 +131,19 @@ async fn change_subscription(
     responses((status = 200, description = "The subscription.", body = Subscription), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn pause_subscription(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    subscriptions: web::Data<Subscriptions>,
+    asked: Asked,
+    name: Path<String>,
+    subscriptions: Data<Subscriptions>,
 ) -> Result<HttpResponse, ApiError> {
-    let (asked, idempotency) = read::<PauseAsked>(key, &name, "pause", &request, body).await?;
-    if asked.resumes_at.is_some_and(|at| at <= subscriptions.clock.now()) {
+    let PauseAsked { behavior, resumes_at } = asked.json_or_default()?;
+    if resumes_at.is_some_and(|at| at <= subscriptions.clock.now()) {
         return Err(ApiError::invalid(vec![FieldError::new("resumes_at", "give a time to come")]));
     }
     let wish = Wish::Pause {
-        behavior: asked.behavior.unwrap_or(PauseBehavior::Void),
-        resumes_at: asked.resumes_at.map(OffsetDateTime::unix_timestamp),
+        behavior: behavior.unwrap_or(PauseBehavior::Void),
+        resumes_at: resumes_at.map(OffsetDateTime::unix_timestamp),
     };
-    let (answer, is_replay) = subscriptions.ask(&name, idempotency.as_ref(), &wish).await?;
-    Ok(answer.into_response(is_replay))
+    ask(&asked, &name, &subscriptions, &wish).await
 }
 
 /// Resumes a subscription that is paused, or takes back that it ends with its period.
@@ -170,21 +151,18 @@ async fn pause_subscription(
     post, path = "/v1/subscriptions/{name}/resume", tag = "subscriptions", security(("api_key" = [])),
     params(("name" = String, Path, description = "Our id or Stripe's, `sub_…`."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request gives the same answer.")),
-    request_body(content = Option<NothingAsked>, content_type = "application/json"),
+    request_body(content = Option<Nothing>, content_type = "application/json"),
     responses((status = 200, description = "The subscription.", body = Subscription),
         (status = 402, description = "The payment that resumes it was declined.", body = ErrorBody<'static>),
         CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn resume_subscription(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    subscriptions: web::Data<Subscriptions>,
+    asked: Asked,
+    name: Path<String>,
+    subscriptions: Data<Subscriptions>,
 ) -> Result<HttpResponse, ApiError> {
-    let (_, idempotency) = read::<NothingAsked>(key, &name, "resume", &request, body).await?;
-    let (answer, is_replay) = subscriptions.ask(&name, idempotency.as_ref(), &Wish::Resume).await?;
-    Ok(answer.into_response(is_replay))
+    let Nothing {} = asked.json_or_default()?;
+    ask(&asked, &name, &subscriptions, &Wish::Resume).await
 }
 
 /// Cancels a subscription, at the end of its period or now.
@@ -196,39 +174,33 @@ async fn resume_subscription(
     responses((status = 200, description = "The subscription.", body = Subscription), CommonFaults, NamedFaults, BodyFaults, ChangeFaults)
 )]
 async fn cancel_subscription(
-    key: ApiKey,
-    name: web::Path<String>,
-    request: HttpRequest,
-    body: web::Payload,
-    subscriptions: web::Data<Subscriptions>,
+    asked: Asked,
+    name: Path<String>,
+    subscriptions: Data<Subscriptions>,
 ) -> Result<HttpResponse, ApiError> {
-    let (asked, idempotency) = read::<CancelAsked>(key, &name, "cancel", &request, body).await?;
-    if asked.when == When::PeriodEnd {
-        if asked.invoice_now {
+    let CancelAsked { when, invoice_now } = asked.json_or_default()?;
+    match (when, invoice_now) {
+        (When::PeriodEnd, false) => ask(&asked, &name, &subscriptions, &Wish::CancelAtPeriodEnd).await,
+        (When::PeriodEnd, true) => {
             let message = "only one that is cancelled now owes something: set when to now";
-            return Err(ApiError::invalid(vec![FieldError::new("invoice_now", message)]));
+            Err(ApiError::invalid(vec![FieldError::new("invoice_now", message)]))
         }
-        let (answer, is_replay) =
-            subscriptions.ask(&name, idempotency.as_ref(), &Wish::CancelAtPeriodEnd).await?;
-        return Ok(answer.into_response(is_replay));
+        (When::Now, _) => {
+            let idempotency = asked.idempotency.as_ref();
+            let (answer, is_replay) = subscriptions.cancel_now(&name, idempotency, invoice_now).await?;
+            Ok(answer.into_response(is_replay))
+        }
     }
-    let (answer, is_replay) =
-        subscriptions.cancel_now(&name, idempotency.as_ref(), asked.invoice_now).await?;
-    Ok(answer.into_response(is_replay))
 }
 
-async fn read<B: DeserializeOwned + Default>(
-    key: ApiKey,
+async fn ask(
+    asked: &Asked,
     name: &str,
-    verb: &str,
-    request: &HttpRequest,
-    body: web::Payload,
-) -> Result<(B, Option<IdempotencyKey>), ApiError> {
-    let body = read_body(body).await?;
-    let operation = format!("POST /v1/subscriptions/{name}/{verb}");
-    let idempotency = IdempotencyKey::of(request.headers(), key, &operation, &body)?;
-    let asked = if body.is_empty() { B::default() } else { read_json(&body)? };
-    Ok((asked, idempotency))
+    subscriptions: &Subscriptions,
+    wish: &Wish,
+) -> Result<HttpResponse, ApiError> {
+    let (answer, is_replay) = subscriptions.ask(name, asked.idempotency.as_ref(), wish).await?;
+    Ok(answer.into_response(is_replay))
 }
 
 /// Shows a subscription.
@@ -239,10 +211,10 @@ async fn read<B: DeserializeOwned + Default>(
 )]
 async fn show_subscription(
     _: ApiKey,
-    name: web::Path<String>,
-    subscriptions: web::Data<Subscriptions>,
-) -> Result<web::Json<Subscription>, ApiError> {
-    Ok(web::Json(subscriptions.find(&name).await?))
+    name: Path<String>,
+    subscriptions: Data<Subscriptions>,
+) -> Result<Json<Subscription>, ApiError> {
+    Ok(Json(subscriptions.find(&name).await?))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -260,53 +232,39 @@ struct ListQuery {
     limit: Option<String>,
 }
 
-/// A page of subscriptions, newest first.
-#[derive(Serialize, ToSchema)]
-struct SubscriptionPage {
-    data: Vec<Subscription>,
-    /// Give it as `cursor` for the next page; absent on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Lists subscriptions, newest first.
 #[utoipa::path(
     get, path = "/v1/subscriptions", tag = "subscriptions", security(("api_key" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of subscriptions.", body = SubscriptionPage), CommonFaults, QueryFaults)
+    responses((status = 200, description = "A page of subscriptions.", body = Page<Subscription>), CommonFaults, QueryFaults)
 )]
 async fn list_subscriptions(
     _: ApiKey,
     request: HttpRequest,
-    subscriptions: web::Data<Subscriptions>,
-) -> Result<web::Json<SubscriptionPage>, ApiError> {
+    subscriptions: Data<Subscriptions>,
+) -> Result<Json<Page<Subscription>>, ApiError> {
     let (filter, page) = read_query::<ListQuery>(&request)?.check().map_err(ApiError::invalid)?;
     let mut conn = subscriptions.pool.acquire().await?;
-    let mut ids = store::list_subscriptions(&mut conn, &filter).await?;
-    let has_more = page.cut(&mut ids);
-    let mut data = store::load_subscriptions(&mut conn, &ids).await?;
-    add_dunning(&mut conn, subscriptions.neighbours.unpaid, &mut data).await?;
-    let next_cursor = data.last().filter(|_| has_more).map(|last| cursor(last.created_at, last.id));
-    Ok(web::Json(SubscriptionPage { data, next_cursor }))
+    let found = store::list_subscriptions(&mut conn, &filter).await?;
+    let page = page.show(found, async |ids| {
+        let mut data = store::load_subscriptions(&mut conn, ids).await?;
+        add_dunning(&mut conn, subscriptions.neighbours.unpaid, &mut data).await?;
+        Ok::<_, sqlx::Error>(data)
+    });
+    Ok(Json(page.await?))
 }
 
 impl ListQuery {
     fn check(self) -> Result<(SubscriptionFilter, Paging), Vec<FieldError>> {
-        let mut faults = Vec::new();
-        if self.status.as_deref().is_some_and(|status| !STATUSES.contains(&status)) {
-            faults.push(FieldError::new("status", format!("give one of {}", STATUSES.join(", "))));
-        }
-        if self.customer.as_deref().is_some_and(|text| text.contains('\0')) {
-            faults.push(FieldError::new("customer", "give a customer's id, cus_…"));
-        }
+        let mut faults = Faults::default();
+        faults.one_of("status", self.status.as_deref(), &STATUSES);
+        faults.wanted("customer", self.customer.as_deref(), "a customer's id, cus_…");
         let page = Paging::read(self.cursor.as_deref(), self.limit.as_deref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let filter = SubscriptionFilter {
             status: self.status,
             customer: self.customer,
             after: page.after,
             limit: page.rows(),
         };
-        Ok((filter, page))
+        faults.finish(Some((filter, page)))
     }
 }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::Placed;
 use crate::stripe;
 
 /// The statuses that Stripe has, in the order in which a subscription usually goes through them.
@@ -289,4 +290,10 @@ pub struct Subscription {
     /// When we last learnt something of it.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+impl Placed for Subscription {
+    fn place(&self) -> (OffsetDateTime, Uuid) {
+        (self.created_at, self.id)
+    }
 }

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::customer::{CreateCustomer, Customer};
-use super::super::thing::Page;
-use super::stored;
+use super::{Thing, stored};
+use crate::api::Paging;
 use crate::orders::Shipping;
 
 /// Writes a customer that is to be made.
@@ -41,82 +41,68 @@ pub(in crate::catalogue) async fn insert_customer(
     .map(|_| ())
 }
 
-/// Finds a customer by our id or Stripe's.
-pub(in crate::catalogue) async fn find_customer(
-    conn: &mut PgConnection,
-    name: &str,
-) -> sqlx::Result<Option<Customer>> {
-    if name.contains('\0') {
-        return Ok(None);
-    }
-    let id = sqlx::query_scalar!(
-        "select id from customers where stripe_id = $1 or id = $2",
-        name,
-        name.parse::<Uuid>().ok(),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match id {
-        Some(id) => Ok(load_customers(conn, &[id]).await?.pop()),
-        None => Ok(None),
-    }
-}
+impl Thing for Customer {
+    const KIND: &str = "customer";
+    const PREFIX: &str = "cus_";
 
-/// The ids of a page of customers, newest first.
-pub(in crate::catalogue) async fn list_customers(
-    conn: &mut PgConnection,
-    page: Page,
-) -> sqlx::Result<Vec<Uuid>> {
-    let (after_time, after_id) = page.after.unzip();
-    sqlx::query_scalar!(
-        "
+    async fn id_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Uuid>> {
+        sqlx::query_scalar!(
+            "select id from customers where stripe_id = $1 or id = $2",
+            name,
+            name.parse::<Uuid>().ok(),
+        )
+        .fetch_optional(conn)
+        .await
+    }
+
+    async fn ids(conn: &mut PgConnection, page: Paging) -> sqlx::Result<Vec<Uuid>> {
+        let (after_time, after_id) = page.after.unzip();
+        sqlx::query_scalar!(
+            "
         select id
         from customers
         where $1::timestamptz is null or (created_at, id) < ($1, $2::uuid)
         order by created_at desc, id desc
         limit $3
         ",
-        after_time,
-        after_id,
-        page.limit,
-    )
-    .fetch_all(conn)
-    .await
-}
+            after_time,
+            after_id,
+            page.rows(),
+        )
+        .fetch_all(conn)
+        .await
+    }
 
-/// Loads customers, newest first.
-pub(in crate::catalogue) async fn load_customers(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-) -> sqlx::Result<Vec<Customer>> {
-    let rows = sqlx::query!(
-        r#"
+    async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Self>> {
+        let rows = sqlx::query!(
+            r#"
         select
           id, stripe_id, state, reason, email, name, phone, description, shipping as "shipping: Json<Shipping>", metadata as "metadata: Json<Map<String, Value>>", created_at, updated_at
         from customers
         where id = any($1)
         order by created_at desc, id desc
         "#,
-        ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Customer {
-                id: row.id,
-                stripe_id: row.stripe_id,
-                state: stored(&row.state)?,
-                reason: row.reason,
-                email: row.email,
-                name: row.name,
-                phone: row.phone,
-                description: row.description,
-                shipping: row.shipping.map(|Json(shipping)| shipping),
-                metadata: row.metadata.0,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
+            ids,
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Customer {
+                    id: row.id,
+                    stripe_id: row.stripe_id,
+                    state: stored(&row.state)?,
+                    reason: row.reason,
+                    email: row.email,
+                    name: row.name,
+                    phone: row.phone,
+                    description: row.description,
+                    shipping: row.shipping.map(|Json(shipping)| shipping),
+                    metadata: row.metadata.0,
+                    created_at: row.created_at,
+                    updated_at: row.updated_at,
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
 }

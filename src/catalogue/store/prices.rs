@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::super::make::ProductOfPrice;
 use super::super::price::{CreatePrice, Interval, Price, Recurring};
-use super::super::thing::Page;
-use super::stored;
+use super::{Thing, stored};
+use crate::api::Paging;
 use crate::money::Currency;
 
 /// A price to be made.
@@ -56,24 +56,72 @@ pub(in crate::catalogue) async fn insert_price(
     .map(|_| ())
 }
 
-/// Finds a price by our id or Stripe's.
-pub(in crate::catalogue) async fn find_price(
-    conn: &mut PgConnection,
-    name: &str,
-) -> sqlx::Result<Option<Price>> {
-    if name.contains('\0') {
-        return Ok(None);
+impl Thing for Price {
+    const KIND: &str = "price";
+    const PREFIX: &str = "price_";
+
+    async fn id_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Uuid>> {
+        sqlx::query_scalar!(
+            "select id from prices where stripe_id = $1 or id = $2",
+            name,
+            name.parse::<Uuid>().ok(),
+        )
+        .fetch_optional(conn)
+        .await
     }
-    let id = sqlx::query_scalar!(
-        "select id from prices where stripe_id = $1 or id = $2",
-        name,
-        name.parse::<Uuid>().ok(),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match id {
-        Some(id) => Ok(load_prices(conn, &[id]).await?.pop()),
-        None => Ok(None),
+
+    async fn ids(conn: &mut PgConnection, page: Paging) -> sqlx::Result<Vec<Uuid>> {
+        let (after_time, after_id) = page.after.unzip();
+        sqlx::query_scalar!(
+            "
+        select id
+        from prices
+        where $1::timestamptz is null or (created_at, id) < ($1, $2::uuid)
+        order by created_at desc, id desc
+        limit $3
+        ",
+            after_time,
+            after_id,
+            page.rows(),
+        )
+        .fetch_all(conn)
+        .await
+    }
+
+    async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Self>> {
+        let rows = sqlx::query!(
+            r#"
+        select
+          id, stripe_id, state, reason, product_id, stripe_product, sku, nickname, currency, unit_amount, period, period_count,
+          metadata as "metadata: Json<Map<String, Value>>", created_at, updated_at
+        from prices
+        where id = any($1)
+        order by created_at desc, id desc
+        "#,
+            ids,
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Price {
+                    id: row.id,
+                    stripe_id: row.stripe_id,
+                    state: stored(&row.state)?,
+                    reason: row.reason,
+                    product_id: row.product_id,
+                    product: row.stripe_product,
+                    sku: row.sku,
+                    nickname: row.nickname,
+                    currency: row.currency,
+                    unit_amount: row.unit_amount,
+                    recurring: recurring(row.period.as_deref(), row.period_count),
+                    metadata: row.metadata.0,
+                    created_at: row.created_at,
+                    updated_at: row.updated_at,
+                })
+            })
+            .collect()
     }
 }
 
@@ -91,69 +139,7 @@ pub(in crate::catalogue) async fn find_recurring_prices(
     )
     .fetch_all(&mut *conn)
     .await?;
-    load_prices(conn, &ids).await
-}
-
-/// The ids of a page of prices, newest first.
-pub(in crate::catalogue) async fn list_prices(
-    conn: &mut PgConnection,
-    page: Page,
-) -> sqlx::Result<Vec<Uuid>> {
-    let (after_time, after_id) = page.after.unzip();
-    sqlx::query_scalar!(
-        "
-        select id
-        from prices
-        where $1::timestamptz is null or (created_at, id) < ($1, $2::uuid)
-        order by created_at desc, id desc
-        limit $3
-        ",
-        after_time,
-        after_id,
-        page.limit,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Loads prices, newest first.
-pub(in crate::catalogue) async fn load_prices(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-) -> sqlx::Result<Vec<Price>> {
-    let rows = sqlx::query!(
-        r#"
-        select
-          id, stripe_id, state, reason, product_id, stripe_product, sku, nickname, currency, unit_amount, period, period_count,
-          metadata as "metadata: Json<Map<String, Value>>", created_at, updated_at
-        from prices
-        where id = any($1)
-        order by created_at desc, id desc
-        "#,
-        ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Price {
-                id: row.id,
-                stripe_id: row.stripe_id,
-                state: stored(&row.state)?,
-                reason: row.reason,
-                product_id: row.product_id,
-                product: row.stripe_product,
-                sku: row.sku,
-                nickname: row.nickname,
-                currency: row.currency,
-                unit_amount: row.unit_amount,
-                recurring: recurring(row.period.as_deref(), row.period_count),
-                metadata: row.metadata.0,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-            })
-        })
-        .collect()
+    Price::load(conn, &ids).await
 }
 
 fn recurring(period: Option<&str>, count: Option<i32>) -> Option<Recurring> {

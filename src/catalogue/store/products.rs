@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::product::{CreateProduct, Product};
-use super::super::thing::Page;
-use super::stored;
+use super::{Thing, stored};
+use crate::api::Paging;
 
 /// Writes a product that is to be made.
 pub(in crate::catalogue) async fn insert_product(
@@ -38,80 +38,66 @@ pub(in crate::catalogue) async fn insert_product(
     .map(|_| ())
 }
 
-/// Finds a product by our id or Stripe's.
-pub(in crate::catalogue) async fn find_product(
-    conn: &mut PgConnection,
-    name: &str,
-) -> sqlx::Result<Option<Product>> {
-    if name.contains('\0') {
-        return Ok(None);
-    }
-    let id = sqlx::query_scalar!(
-        "select id from products where stripe_id = $1 or id = $2",
-        name,
-        name.parse::<Uuid>().ok(),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    match id {
-        Some(id) => Ok(load_products(conn, &[id]).await?.pop()),
-        None => Ok(None),
-    }
-}
+impl Thing for Product {
+    const KIND: &str = "product";
+    const PREFIX: &str = "prod_";
 
-/// The ids of a page of products, newest first.
-pub(in crate::catalogue) async fn list_products(
-    conn: &mut PgConnection,
-    page: Page,
-) -> sqlx::Result<Vec<Uuid>> {
-    let (after_time, after_id) = page.after.unzip();
-    sqlx::query_scalar!(
-        "
+    async fn id_of(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<Uuid>> {
+        sqlx::query_scalar!(
+            "select id from products where stripe_id = $1 or id = $2",
+            name,
+            name.parse::<Uuid>().ok(),
+        )
+        .fetch_optional(conn)
+        .await
+    }
+
+    async fn ids(conn: &mut PgConnection, page: Paging) -> sqlx::Result<Vec<Uuid>> {
+        let (after_time, after_id) = page.after.unzip();
+        sqlx::query_scalar!(
+            "
         select id
         from products
         where $1::timestamptz is null or (created_at, id) < ($1, $2::uuid)
         order by created_at desc, id desc
         limit $3
         ",
-        after_time,
-        after_id,
-        page.limit,
-    )
-    .fetch_all(conn)
-    .await
-}
+            after_time,
+            after_id,
+            page.rows(),
+        )
+        .fetch_all(conn)
+        .await
+    }
 
-/// Loads products, newest first.
-pub(in crate::catalogue) async fn load_products(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-) -> sqlx::Result<Vec<Product>> {
-    let rows = sqlx::query!(
-        r#"
+    async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Self>> {
+        let rows = sqlx::query!(
+            r#"
         select
           id, stripe_id, state, reason, name, description, sku, metadata as "metadata: Json<Map<String, Value>>", created_at, updated_at
         from products
         where id = any($1)
         order by created_at desc, id desc
         "#,
-        ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Product {
-                id: row.id,
-                stripe_id: row.stripe_id,
-                state: stored(&row.state)?,
-                reason: row.reason,
-                name: row.name,
-                description: row.description,
-                sku: row.sku,
-                metadata: row.metadata.0,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
+            ids,
+        )
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(Product {
+                    id: row.id,
+                    stripe_id: row.stripe_id,
+                    state: stored(&row.state)?,
+                    reason: row.reason,
+                    name: row.name,
+                    description: row.description,
+                    sku: row.sku,
+                    metadata: row.metadata.0,
+                    created_at: row.created_at,
+                    updated_at: row.updated_at,
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
 }
