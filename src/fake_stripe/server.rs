@@ -24,6 +24,9 @@ mod answer;
 /// How often the server looks whether something has become due.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How long it keeps a connection open that is not used: longer than a caller that thinks does not ask.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Told of each thing that happens, in order. It must return at once and must not call the server.
 pub type Publish = Arc<dyn Fn(Happening) + Send + Sync>;
 
@@ -140,6 +143,7 @@ impl FakeStripe {
                 .route("/v1/quotes/{id}/pdf", web::get().to(answer::quote_pdf))
                 .default_service(web::to(answer::answer))
         })
+        .keep_alive(KEEP_ALIVE)
         .workers(1)
         .disable_signals()
         .shutdown_timeout(1)

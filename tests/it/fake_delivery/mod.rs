@@ -60,7 +60,15 @@ impl Receiver {
         let server = HttpServer::new(move || {
             App::new().app_data(Data::new(state.clone())).default_service(web::to(receive))
         });
-        tokio::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
+        tokio::spawn(
+            server
+                .workers(1)
+                .keep_alive(std::time::Duration::from_secs(75))
+                .disable_signals()
+                .listen(listener)
+                .unwrap()
+                .run(),
+        );
         receiver
     }
 

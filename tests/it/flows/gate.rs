@@ -45,7 +45,15 @@ impl Gate {
         let server = HttpServer::new(move || {
             App::new().app_data(Data::new(state.clone())).default_service(web::to(pass))
         });
-        tokio::spawn(server.workers(1).disable_signals().listen(listener).unwrap().run());
+        tokio::spawn(
+            server
+                .workers(1)
+                .keep_alive(std::time::Duration::from_secs(75))
+                .disable_signals()
+                .listen(listener)
+                .unwrap()
+                .run(),
+        );
         (gate, base)
     }
 

@@ -43,6 +43,7 @@ impl Flapping {
                 .service(web::resource("/orders/{key}").get(look_up))
         })
         .workers(1)
+        .keep_alive(Duration::from_secs(75))
         .disable_signals()
         .bind("127.0.0.1:0")
         .unwrap();

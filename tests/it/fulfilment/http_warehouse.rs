@@ -87,6 +87,7 @@ impl HttpWarehouse {
                 .service(web::resource("/orders/{key}").get(look_up).delete(take_back))
         })
         .workers(1)
+        .keep_alive(Duration::from_secs(75))
         .disable_signals()
         .on_connect(keep_connection)
         .bind("127.0.0.1:0")
