@@ -27,6 +27,21 @@ async fn count(pool: &PgPool, query: &'static str) -> i64 {
     }
 }
 
+/// Which worker is at something that takes a while, under load: killed now, it leaves that undone.
+async fn one_in_the_middle(pool: &PgPool, workers: &[Process], load: &Load) -> usize {
+    let at_it = "select split_part(lease_holder, '/', 1) from fulfilments
+                 where state = 'in_progress' and updated_at < now() - interval '50 ms'";
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let busy: Vec<String> = sqlx::query_scalar(at_it).fetch_all(pool).await.unwrap_or_default();
+        if let Some(found) = workers.iter().position(|worker| busy.contains(&worker.id().to_string())) {
+            return found;
+        }
+        load.run_for(2).await;
+    }
+    panic!("no worker is at anything for longer than a moment");
+}
+
 /// Tells call-backs until they are heard.
 async fn tell(base: &str, key: &str, told: Vec<(String, Value)>) {
     let client = packline::http_client::builder().build().unwrap();
@@ -70,7 +85,11 @@ async fn workers_killed_at_random_a_flapping_warehouse_and_a_postgres_that_resta
 
     for round in 0..5 {
         load.run_for(80).await;
-        let victim = rand::rng().random_range(0..workers.len());
+        // Now and then at any moment, else in the middle of a hand-over.
+        let victim = match round % 2 {
+            0 => one_in_the_middle(&pool, &workers, &load).await,
+            _ => rand::rng().random_range(0..workers.len()),
+        };
         workers.swap_remove(victim).kill();
         workers.push(Process::spawn(&["worker"], &settings));
         tell(&base, &key, warehouse.finish()).await;

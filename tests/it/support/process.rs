@@ -81,6 +81,11 @@ impl Process {
         format!("http://{}", self.logged("serving http://").await)
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
