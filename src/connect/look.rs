@@ -1,7 +1,7 @@
 //! Looking at accounts: what Stripe says now replaces what events told; and taking up calls that had no answer.
 //!
 //! A look counts only if no event spoke of the account while it was under way, so that a slow answer never undoes a
-//! later one; then the worker looks again.
+//! later one. Whoever asked looks again then, a few times; after those the worker does.
 
 use time::Duration;
 use uuid::Uuid;
@@ -13,6 +13,9 @@ use super::store::{self, Phase};
 use crate::api::ApiError;
 use crate::stripe::{CallError, Refusal};
 
+/// How often an account is looked at for one asker, if events keep coming while it is.
+const MOST_LOOKS: usize = 3;
+
 /// How long somebody with an expired address is told that it has expired, and not that it is unknown.
 const TOLD_TO_BE_OVER: Duration = Duration::days(30);
 
@@ -22,6 +25,17 @@ impl Platform {
     /// # Errors
     /// Stripe or the database does not answer.
     pub(super) async fn look(&self, id: Uuid) -> Result<Account, ApiError> {
+        for _ in 0..MOST_LOOKS {
+            if self.look_once(id).await? {
+                break;
+            }
+            tracing::debug!(account.id = %id, "an event came while the account was looked at");
+        }
+        Ok(load(&mut *self.pool.acquire().await?, id).await?)
+    }
+
+    /// Whether what it saw is the last word.
+    async fn look_once(&self, id: Uuid) -> Result<bool, ApiError> {
         let (account, news) = {
             let mut conn = self.pool.acquire().await?;
             (load(&mut conn, id).await?, store::news_of(&mut conn, id).await?)
@@ -29,28 +43,22 @@ impl Platform {
         let (Some(stripe_id), AccountState::Connected | AccountState::Disconnecting) =
             (&account.stripe_id, account.state)
         else {
-            return Ok(account);
+            return Ok(true);
         };
         let looked_at = self.clock.now();
         let seen = self.stripe()?.retrieve_account(stripe_id).await;
 
         let mut conn = self.pool.acquire().await?;
         match seen {
-            Ok(seen) => {
-                let is_last_word =
-                    store::record_look(&mut conn, id, news, &Facts::of(&seen), looked_at).await?;
-                if !is_last_word {
-                    tracing::debug!(account.id = %id, "an event came while the account was looked at");
-                }
-            }
+            Ok(seen) => Ok(store::record_look(&mut conn, id, news, &Facts::of(&seen), looked_at).await?),
             Err(CallError::Refused(refusal)) if is_gone(&refusal) => {
                 let reason = format!("Stripe no longer shows it to us: {refusal}");
                 store::disconnect(&mut conn, id, &reason, self.clock.now()).await?;
                 tracing::warn!(account.id = %id, reason, "connected account disconnected");
+                Ok(true)
             }
-            Err(error) => return Err(call_failed(&error)),
+            Err(error) => Err(call_failed(&error)),
         }
-        Ok(load(&mut conn, id).await?)
     }
 
     /// Whether Stripe says that an account is not ours; none where it says nothing.

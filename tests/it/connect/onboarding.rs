@@ -1,9 +1,11 @@
 //! Accounts that the platform makes and their owners fill in.
 
+use packline::fake_stripe::delivery::Mode;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::platform::{Shop, asked, location};
+use crate::flows::gate::Gate;
 
 #[tokio::test]
 async fn an_account_is_made_filled_in_and_can_then_receive_payments() {
@@ -31,6 +33,44 @@ async fn an_account_is_made_filled_in_and_can_then_receive_payments() {
     assert_eq!(shop.account(stripe_id).await["id"], name);
     let page = shop.visit(&back, None).await.text().await.unwrap();
     assert!(page.contains("Your account is ready"), "{page}");
+}
+
+#[tokio::test]
+async fn an_owner_who_comes_back_while_news_of_the_account_arrive_sees_how_it_stands() {
+    let mut gate = None;
+    let shop = Shop::start_with(|config| {
+        let (started, base) = Gate::start(config.api_base.clone());
+        (config.api_base, gate) = (base, Some(started));
+    })
+    .await;
+    let gate = gate.unwrap();
+    let made = shop.create("driver-7").await;
+    let stripe_id = made["account"]["stripe_id"].as_str().unwrap();
+    let link = made["onboarding"]["url"].as_str().unwrap();
+    shop.visit(link, None).await;
+    let back = location(&shop.submit(link, "decision=later").await);
+    shop.hear().await;
+    let held = Mode { hold: true, ..Mode::default() };
+    shop.stripe.deliveries().set_mode(held).unwrap();
+    shop.control_account(stripe_id, "complete").await;
+    let account = format!("/v1/accounts/{stripe_id}");
+    let slow = json!({ "kind": "slow", "path": account, "method": "GET", "times": 1, "ms": 2000 });
+    shop.stripe.order_fault(serde_json::from_value(slow).unwrap());
+    let before = gate.looks_at(&account);
+
+    let news = async {
+        while gate.looks_at(&account) == before {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(shop.stripe.deliveries().deliver_now(&[]), 1);
+        shop.stripe.deliveries().settled().await;
+        shop.app.apply_events().await;
+    };
+    let (page, ()) = tokio::join!(shop.visit(&back, None), news);
+
+    let page = page.text().await.unwrap();
+    assert!(page.contains("Your account is ready"), "{page}");
+    assert_eq!(gate.looks_at(&account), before + 2);
 }
 
 #[tokio::test]

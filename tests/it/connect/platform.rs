@@ -34,7 +34,7 @@ impl Shop {
         .await
     }
 
-    async fn start_with(configure: impl FnOnce(&mut StripeConfig)) -> Self {
+    pub async fn start_with(configure: impl FnOnce(&mut StripeConfig)) -> Self {
         let stripe = FakeStripe::start(Options::new(Clock::manual())).unwrap();
         let mut config =
             StripeConfig::new(Secret::new("sk_test_connect"), stripe.base().parse().unwrap()).unwrap();

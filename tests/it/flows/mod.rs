@@ -9,7 +9,7 @@ mod connected;
 mod desk;
 mod end;
 mod failing;
-mod gate;
+pub mod gate;
 mod giving_back;
 mod paying;
 mod stage;
