@@ -201,8 +201,8 @@ fn reference(kind: RefKind, id: Option<&Id>) -> impl Iterator<Item = Ref> {
     id.map(|id| Ref::new(kind, id.as_str())).into_iter()
 }
 
-fn link(invoice: &Id, payment_intent: &str) -> Link {
-    Link { invoice: invoice.0.clone(), payment_intent: payment_intent.to_owned() }
+fn link(invoice: &str, payment_intent: &str) -> Link {
+    Link { invoice: invoice.to_owned(), payment_intent: payment_intent.to_owned() }
 }
 
 fn fact(kind: MoneyKind, stripe_id: &str, amount: i64, currency: Currency) -> MoneyFact {

@@ -416,3 +416,35 @@ async fn a_placed_order_is_held_when_its_unlinked_payment_became_an_order_alread
     assert_eq!((&placed["status"], &placed["holds"]), (&json!("on_hold"), &json!(["possible_duplicate"])));
     assert_eq!(app.value::<i64>("select count(*) from fulfilment_attempts").await, 1);
 }
+
+#[tokio::test]
+async fn a_payment_that_an_invoice_made_names_it_from_clover_on_and_needs_no_other_word() {
+    for in_order in [true, false] {
+        let app = TestApp::start().await;
+        let mut payment = unlinked_success();
+        payment["data"]["object"]["payment_details"] =
+            json!({ "customer_reference": null, "order_reference": "in_1" });
+        let mut events = [payment, invoice_paid(Shape::New, "in_1", "pi_1")];
+        if !in_order {
+            events.reverse();
+        }
+        for event in &events {
+            app.deliver(std::slice::from_ref(event)).await;
+            app.wait(PATIENCE.grace).await;
+        }
+        app.run_fulfilments().await;
+
+        let order = app.order("in_1").await;
+        assert_eq!((&order["id"], &order["status"]), (&app.order("pi_1").await["id"], &json!("fulfilled")));
+        assert_eq!(app.value::<i64>("select count(*) from orders").await, 1);
+        assert_eq!(order["lines"][0]["sku"], "price_tea");
+    }
+    // A merchant's own reference is none of Stripe's.
+    let app = TestApp::start().await;
+    let mut payment = unlinked_success();
+    payment["data"]["object"]["payment_details"] = json!({ "order_reference": "2026-17" });
+    app.deliver(&[payment]).await;
+    app.wait(PATIENCE.grace).await;
+    let refs = app.order("pi_1").await["refs"].clone();
+    assert!(refs.as_array().unwrap().iter().all(|reference| reference["kind"] != "invoice"), "{refs}");
+}

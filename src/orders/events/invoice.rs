@@ -88,7 +88,7 @@ pub fn on_invoice_payment(event: &Event<'_>) -> Read {
         .invoice
         .iter()
         .zip(payment.payment_intent())
-        .map(|(invoice, intent)| link(invoice, &intent.0))
+        .map(|(invoice, intent)| link(invoice.as_str(), &intent.0))
         .collect();
     Ok(OrderEvent { links, ..read(event, refs, &Metadata::default(), News::default()) })
 }

@@ -2,7 +2,7 @@
 
 use super::super::order::{LookupKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{Details, MoneyKind, News};
-use super::{Bought, OrderEvent, Read, Seed, Told, fact, link, read, reference, shipping};
+use super::{Bought, OrderEvent, Read, Seed, Told, fact, link, read, shipping};
 use crate::money::{Currency, Money};
 use crate::stripe::{Event, PaymentIntent};
 
@@ -24,16 +24,17 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
     // A PaymentIntent that was captured in part and then called off has received money too.
     let has_money = intent.status == "succeeded" || intent.status == "canceled" && intent.amount_received > 0;
     let money = has_money.then(|| fact(MoneyKind::Captured, &intent.id, intent.amount_received, currency));
-    let invoice = intent.invoice.as_ref().and_then(Option::as_ref);
+    let told_of = intent.pays_invoice();
+    let invoice = told_of.flatten();
     let seed = (intent.status == "succeeded").then(|| Seed {
         origin: Origin::PaymentIntent,
         is_paid: true,
         total: Money { amount: intent.amount, currency },
         metadata: intent.metadata.clone(),
-        is_linked: intent.invoice.is_some(),
+        is_linked: told_of.is_some(),
         // Invoices are customers': without one nothing can be linked with it.
         bought: Bought {
-            wants: match (&intent.invoice, &intent.customer) {
+            wants: match (told_of, &intent.customer) {
                 (None, Some(_)) => vec![(LookupKind::PaymentIntentInvoice, intent.id.clone())],
                 _ => Vec::new(),
             },
@@ -49,7 +50,7 @@ pub fn on_payment_intent(event: &Event<'_>) -> Read {
     let charges = intent.charge_ids().map(|id| Ref::new(RefKind::Charge, id));
     let refs = std::iter::once(Ref::new(RefKind::PaymentIntent, &intent.id))
         .chain(charges)
-        .chain(reference(RefKind::Invoice, invoice));
+        .chain(invoice.map(|invoice| Ref::new(RefKind::Invoice, invoice)));
     let links = invoice.map(|invoice| link(invoice, &intent.id)).into_iter().collect();
     let money = money.into_iter().collect();
     let news = News { hint, is_of_try: true, money, details, ..News::default() };

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Charge, Customer, List, Metadata, ShippingDetails, null_as_default, present};
-use crate::stripe::Id;
+use crate::stripe::{Id, is_id};
 
 /// What lets a browser act on one PaymentIntent. Hidden in `Debug` output.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -88,7 +88,10 @@ pub struct PaymentIntent {
     /// The invoice that it pays. The key exists only before 2025-03-31.basil: absent, `null` and an id are three
     /// different answers.
     #[serde(default, deserialize_with = "present")]
-    pub invoice: Option<Option<Id>>,
+    invoice: Option<Option<Id>>,
+    /// What it pays for, from 2025-10-29.clover on.
+    #[serde(default)]
+    payment_details: Option<PaymentDetails>,
     /// The newest charge, from 2022-11-15.
     #[serde(default)]
     pub latest_charge: Option<Id>,
@@ -101,6 +104,14 @@ pub struct PaymentIntent {
     /// Why it was called off.
     #[serde(default)]
     pub cancellation_reason: Option<String>,
+}
+
+/// What a payment is for.
+#[derive(Debug, Deserialize)]
+struct PaymentDetails {
+    /// The merchant's own word. Stripe itself writes the invoice here that it made the payment for.
+    #[serde(default)]
+    order_reference: Option<String>,
 }
 
 /// What the buyer must do next.
@@ -154,6 +165,16 @@ pub struct PaymentError {
 }
 
 impl PaymentIntent {
+    /// The invoice that it pays, as far as this version tells: none where it does not, none inside where it pays none.
+    /// A payment that was made without an invoice may have become a part of one later: only the key `invoice` knows.
+    pub fn pays_invoice(&self) -> Option<Option<&str>> {
+        let reference = self.payment_details.as_ref().and_then(|details| details.order_reference.as_deref());
+        match &self.invoice {
+            Some(invoice) => Some(invoice.as_ref().map(Id::as_str)),
+            None => reference.filter(|reference| is_id(reference, "in_")).map(Some),
+        }
+    }
+
     /// The ids of its charges, as far as this version tells them.
     pub fn charge_ids(&self) -> impl Iterator<Item = &str> {
         let listed = self.charges.iter().flat_map(|list| &list.data).map(|charge| charge.id.as_str());
