@@ -31,7 +31,12 @@ pub const RECEIVERS: Receivers = &[
 /// What lookups need of features that they do not know.
 pub const FOR_LOOKUPS: lookups::Neighbours = lookups::Neighbours {
     wake: inbox::wake_waiting,
-    follow: FOLLOW,
+    follow: |conn, consequences, now| {
+        Box::pin(async move {
+            fulfilment::follow(conn, &consequences, now).await?;
+            invoices::follow(conn, &consequences, now).await
+        })
+    },
     hear: Some(|conn, invoice, account, now| {
         Box::pin(async move { invoices::learn_read(conn, invoice, account, now).await.map(|_| ()) })
     }),

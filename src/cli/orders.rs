@@ -181,6 +181,9 @@ impl fmt::Display for Report {
         let refs: Vec<String> = order.refs.iter().map(ToString::to_string).collect();
         writeln!(f, "order {}  {}", order.number, order.status)?;
         writeln!(f, "  id          {}", order.id)?;
+        if let Some(keeper) = order.merged_into {
+            writeln!(f, "  see order   {keeper}, which it became a part of")?;
+        }
         writeln!(f, "  payment     {}", order.payment_status)?;
         writeln!(f, "  fulfilment  {}", order.fulfilment_status)?;
         writeln!(f, "  held for    {}", if holds.is_empty() { "-".to_owned() } else { holds.join(", ") })?;

@@ -134,12 +134,15 @@ pub async fn follow(
             .filter(|c| matches!(c, Consequence::Queue | Consequence::Cancel));
         last.next() == Some(Consequence::Cancel)
     };
-    let to_cancel: Vec<_> = of(Consequence::Cancel)
-        .filter(|(order_id, ..)| is_called_off(*order_id))
-        .map(|(order_id, _, cause)| ToCancel {
-            order_id: *order_id,
-            cause: cause.clone(),
-            reason: "all of its money went back".to_owned(),
+    let to_cancel: Vec<_> = consequences
+        .iter()
+        .filter_map(|(order_id, consequence, cause)| {
+            let reason = match consequence {
+                Consequence::Cancel if is_called_off(*order_id) => "all of its money went back".to_owned(),
+                Consequence::GiveUp { to } => format!("it is the same purchase as order {to}"),
+                _ => return None,
+            };
+            Some(ToCancel { order_id: *order_id, cause: cause.clone(), reason })
         })
         .collect();
     if !to_cancel.is_empty() {

@@ -188,6 +188,7 @@ impl Applier {
         let concerned: Vec<_> = told.iter().filter_map(|(order, event)| Some(((*order)?, *event))).collect();
         let consequences = payments::hear(conn, &concerned, now).await?;
         invoices::hear(conn, &told, now).await?;
+        invoices::follow(conn, &settled.consequences, now).await?;
         fulfilment::follow(conn, &consequences, now).await?;
         let heard = hear(conn, &account_news, self.livemode, now).await?;
         let reasons = subscriptions::events::hear(conn, &subscription_news, now).await?;

@@ -10,9 +10,26 @@ use uuid::Uuid;
 use super::invoice::Facts;
 use super::state::{Known, Source};
 use super::store::{self, Failure, LockedInvoice, Receipt};
-use crate::orders::RefKind;
 use crate::orders::events::{OrderEvent, Told};
+use crate::orders::{Cause, Consequence, RefKind};
 use crate::stripe::PaymentError;
+
+/// Gives the invoices of orders that became parts of others to those.
+///
+/// # Errors
+/// The database's; nothing may be committed then.
+pub async fn follow(
+    conn: &mut PgConnection,
+    consequences: &[(Uuid, Consequence, Cause)],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    for (order_id, consequence, _) in consequences {
+        if let Consequence::GiveUp { to } = consequence {
+            store::move_invoices(conn, *order_id, *to, now).await?;
+        }
+    }
+    Ok(())
+}
 
 /// A snapshot that an event brought.
 struct Snapshot<'e> {

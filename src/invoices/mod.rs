@@ -22,7 +22,7 @@ pub mod routes;
 mod state;
 mod store;
 
-pub use hear::hear;
+pub use hear::{follow, hear};
 pub use invoice::{Facts, Invoice, Status, UnknownStatus};
 pub use learn::{learn, learn_read, receive};
 pub use store::{InvoiceFilter, find_invoice, list_invoices, load_invoices, load_of_orders, load_unpaid};

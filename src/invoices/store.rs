@@ -5,7 +5,7 @@ mod look;
 mod notes;
 mod read;
 
-pub(super) use known::{LockedInvoice, Seen, insert, link_orders, lock, save};
+pub(super) use known::{LockedInvoice, Seen, insert, link_orders, lock, move_invoices, save};
 pub(super) use look::{Due, claim_due, look_at, put_off};
 pub(super) use notes::{Failure, Receipt, add_failures, add_intents, add_receipts};
 pub use read::{InvoiceFilter, find_invoice, list_invoices, load_invoices, load_of_orders, load_unpaid};

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::order::{Cause, Line, LookupKind};
-use super::settle::SettleError;
+use super::settle::{SettleError, unite_linked};
 use super::state::Consequence;
 use super::store;
 use crate::stripe::InvoiceLine;
@@ -38,6 +38,11 @@ impl Question {
     /// The key that events wait for.
     pub(super) fn key(&self) -> String {
         format!("lookup:{}:{}", self.kind, self.stripe_id)
+    }
+
+    /// What its answer causes.
+    fn cause(&self) -> Cause {
+        Cause::Lookup(format!("{} {}", self.kind, self.stripe_id))
     }
 }
 
@@ -206,7 +211,8 @@ pub async fn record_outcome(
         LookupKind::Invoice | LookupKind::PaymentIntentInvoice => {
             let links = read::<LinksAnswer>(answer)?.links;
             recorded.appeared.extend(learn_links(conn, &links, &question.key()).await?);
-            recorded.consequences = teach::links(conn, question, &links, until, now).await?;
+            recorded.consequences = unite_linked(conn, &links, &question.cause(), now).await?;
+            recorded.consequences.extend(teach::links(conn, question, &links, until, now).await?);
         }
         LookupKind::InvoiceLines | LookupKind::SessionLines => {
             recorded.consequences = teach::lines(conn, question, read(answer)?, until, now).await?;

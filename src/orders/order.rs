@@ -186,13 +186,17 @@ impl Origin {
     /// Whether an order of this origin learns from an object of that one what was bought: an invoice knows best, a payment
     /// nothing, and a shop's own order is as the shop said.
     pub(super) fn may_learn_from(self, other: Self) -> bool {
-        let rank = |origin| match origin {
+        other != Self::Api && other.rank() > self.rank()
+    }
+
+    /// Who knows best what was bought.
+    pub(super) fn rank(self) -> u8 {
+        match self {
             Self::PaymentIntent => 0,
             Self::CheckoutSession => 1,
             Self::Invoice => 2,
             Self::Api => 3,
-        };
-        other != Self::Api && rank(other) > rank(self)
+        }
     }
 }
 
@@ -397,6 +401,8 @@ pub struct Order {
     pub amount_refunded: i64,
     /// Where it came from.
     pub origin: Origin,
+    /// The order that took this one over, where the two turned out to be one purchase: see that one.
+    pub merged_into: Option<Uuid>,
     /// The connected account; none for our own.
     pub account: Option<String>,
     /// Who bought.

@@ -14,18 +14,20 @@ use uuid::Uuid;
 
 use super::events::OrderEvent;
 use super::late::{self, KnownLines, Lesson, ToldLines};
-use super::order::{Axis, Cause, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Ref, RefKind};
-use super::state::{Consequence, HoldNews, Move, News, OrderFacts, WHOLE_ORDER};
-use super::store::{self, AdoptedOrder, NewTransition, Saved};
+use super::order::{Axis, Cause, Origin, Ref, RefKind};
+use super::state::{Consequence, HoldNews, Move, News, OrderFacts, Transition};
+use super::store::{self, AdoptedOrder, Merged, NewTransition, Saved};
 
 mod adopt;
 mod ask;
 mod lessons;
+mod merge;
 mod resolve;
 
 pub(super) use adopt::order_key;
 pub(super) use ask::name_answer;
 use lessons::{Lessons, Told};
+pub(super) use merge::unite_linked;
 use resolve::Resolved;
 
 /// An event and how long it has been known to belong to no order.
@@ -123,24 +125,38 @@ pub async fn settle(
 
     let ids: BTreeSet<Uuid> = resolved.iter().flat_map(|event| event.orders.iter().copied()).collect();
     let before = store::load_facts_for_update(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
+    // Another batch took one of them into another order after its references were read here.
+    if before.values().any(|order| order.merged_into.is_some()) {
+        return Err(SettleError::LostRace);
+    }
     lessons.load_known(conn).await?;
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
+    batch.load_handed_over(conn, resolved.iter().map(|event| event.orders.as_slice())).await?;
     let mut holds = adoption.holds;
     holds.extend(doubts_of_known(conn, candidates, &resolved, &before, &adoption.orders).await?);
     batch.open_with(adoption.transitions, holds);
 
     let mut settled = Settled { verdicts: adoption.verdicts, ..Settled::default() };
     for (position, (candidate, resolved)) in candidates.iter().zip(&resolved).enumerate() {
-        if let Some(&order_id) = resolved.orders.first() {
+        if let Some(&first) = resolved.orders.first() {
+            batch.unite(&resolved.orders, &Cause::Event(candidate.event.event_id.clone()));
+            let order_id = batch.standing_for(first);
             let reason = batch.apply(order_id, &candidate.event, resolved);
-            batch.learn(order_id, &candidate.event, lessons.take(position), now);
+            let told = lessons.take(position).filter(|_| order_id == first);
+            batch.learn(order_id, &candidate.event, told, now);
             settled.verdicts[position] = Some(Verdict::Applied { order_id, reason });
+        }
+    }
+    for verdict in settled.verdicts.iter_mut().flatten() {
+        if let Verdict::Applied { order_id, .. } = verdict {
+            *order_id = batch.standing_for(*order_id);
         }
     }
 
     settled.appeared = adoption.names;
     settled.appeared.extend(new_links.iter().map(ToString::to_string));
     settled.appeared.extend(batch.refs.keys().map(ToString::to_string));
+    store::merge(conn, &batch.merged).await?;
     store::insert_refs(conn, &batch.refs, now).await?;
     let changed: Vec<Saved<'_>> = batch
         .facts
@@ -202,6 +218,10 @@ struct Batch {
     success_at: HashMap<Uuid, OffsetDateTime>,
     /// The lines that orders learn.
     written: BTreeMap<Uuid, ToldLines>,
+    /// Those of which something was handed over, of orders that meet others.
+    handed_over: HashSet<Uuid>,
+    /// The orders that others took over, in this order.
+    merged: Vec<Merged>,
 }
 
 impl Batch {
@@ -274,38 +294,16 @@ impl Batch {
     }
 
     fn step(&mut self, order_id: Uuid, news: &News, cause: &Cause) -> Option<String> {
-        let before = self.facts.get(&order_id)?;
-        let transition = before.transition(news);
+        let transition = self.facts.get(&order_id)?.transition(news);
+        self.record(order_id, transition, cause)
+    }
+
+    fn record(&mut self, order_id: Uuid, transition: Transition, cause: &Cause) -> Option<String> {
         self.facts.insert(order_id, transition.after);
         let moves = transition.moves.into_iter();
         self.transitions.extend(moves.map(|moved| NewTransition { order_id, moved, cause: cause.clone() }));
         let consequences = transition.consequences.into_iter();
         self.consequences.extend(consequences.map(|consequence| (order_id, consequence, cause.clone())));
         transition.unchanged
-    }
-
-    /// Two orders turned out to be one purchase: all but the one that is furthest are held, so that a person decides.
-    fn hold_duplicates(&mut self, orders: &[Uuid], cause: &Cause) {
-        let rank = |facts: &OrderFacts| {
-            let is_handed_over =
-                !matches!(facts.fulfilment, FulfilmentStatus::None | FulfilmentStatus::Queued);
-            let is_cancelled = matches!(facts.payment, PaymentStatus::Cancelled | PaymentStatus::Refunded);
-            (is_handed_over, !is_cancelled, facts.origin == Origin::Api, facts.origin == Origin::Invoice)
-        };
-        let Some(keeper) = orders.iter().filter_map(|id| self.facts.get(id)).max_by_key(|facts| rank(facts))
-        else {
-            return;
-        };
-        let keeper = keeper.id;
-        for &order_id in orders.iter().filter(|id| **id != keeper) {
-            let hold = HoldNews {
-                kind: HoldKind::PossibleDuplicate,
-                source: WHOLE_ORDER.to_owned(),
-                reason: format!("order {keeper} is the same purchase: Stripe links their payments"),
-                ended: None,
-                is_final: false,
-            };
-            self.step(order_id, &News { hold: Some(hold), ..News::default() }, cause);
-        }
     }
 }

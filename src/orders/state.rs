@@ -15,6 +15,7 @@ use super::order::{Axis, FulfilmentStatus, HoldKind, Origin, PaymentStatus, Ship
 use crate::money::Money;
 use crate::stripe::Metadata;
 
+mod merge;
 mod money;
 
 pub use money::{MoneyFact, MoneyKind};
@@ -91,6 +92,8 @@ pub struct OrderFacts {
     pub details: Details,
     /// What an invoice or a session taught of an order that had been adopted without it.
     pub learnt: Option<Terms>,
+    /// The order that took it over: nothing moves it any more.
+    pub merged_into: Option<Uuid>,
 }
 
 /// What an event tells of an order.
@@ -159,6 +162,11 @@ pub enum Consequence {
     Queue,
     /// All its money went back: do not send it.
     Cancel,
+    /// Another order took it over: nothing of it is sent, and what belongs to it belongs to that one.
+    GiveUp {
+        /// That one.
+        to: Uuid,
+    },
     /// More is known of what was bought than when it was queued, and nothing was handed over: split it anew.
     Replan {
         /// When it may be handed over: later where Stripe is being asked for more.
@@ -189,7 +197,7 @@ impl OrderFacts {
         let mut after = self.clone();
         after.learn(news);
 
-        let mut moves = after.settle_holds(news);
+        let mut moves = after.settle_holds(news.hold.as_ref());
         let hint = news.hint.as_ref().filter(|(status, _)| !self.outlives(*status, news));
         after.payment = after.derive_payment(hint.map(|(status, _)| *status));
         if after.payment != self.payment {
@@ -289,8 +297,8 @@ impl OrderFacts {
     }
 
     /// Opens and ends holds: those that the event brings, and those that are about the money as a whole.
-    fn settle_holds(&mut self, news: &News) -> Vec<Move> {
-        let mut moves: Vec<Move> = news.hold.iter().filter_map(|hold| self.settle_hold(hold)).collect();
+    fn settle_holds(&mut self, news: Option<&HoldNews>) -> Vec<Move> {
+        let mut moves: Vec<Move> = news.and_then(|hold| self.settle_hold(hold)).into_iter().collect();
         let (mismatch, failed_refund) = (self.mismatch(), self.failed_refund());
         moves.extend(self.settle_money_hold(HoldKind::AmountMismatch, mismatch));
         moves.extend(self.settle_money_hold(HoldKind::RefundFailed, failed_refund));

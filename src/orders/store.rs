@@ -5,6 +5,7 @@ mod facts;
 mod fulfilment;
 mod lines;
 mod lookups;
+mod merge;
 mod placed;
 mod read;
 mod refs;
@@ -23,6 +24,7 @@ pub(super) use lookups::{
     claim_lookup, close_lookup, insert_answered_links, insert_lookups, load_lookups, load_skus,
     put_off_lookup, upsert_sku,
 };
+pub(super) use merge::{Merged, merge};
 pub(super) use placed::{PlacedOrder, insert_placed};
 pub use read::{ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline};
 pub(super) use refs::{Purchase, find_twin, insert_links, insert_refs, resolve_names, resolve_refs};

@@ -299,7 +299,7 @@ async fn another_customers_payment_or_another_amount_is_no_duplicate() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_learnt_after_both_became_orders_holds_what_was_not_sent() {
+async fn a_link_that_is_learnt_after_both_became_orders_makes_them_one() {
     let app = TestApp::start().await;
     // Without a customer nothing hinted that the two are one.
     let anonymous = with(succeeded("pi_1"), json!({ "customer": null }));
@@ -313,13 +313,14 @@ async fn a_link_that_is_learnt_after_both_became_orders_holds_what_was_not_sent(
     app.deliver(&[invoice_payment_paid("in_1", "pi_1")]).await;
     app.run_fulfilments().await;
 
-    assert_eq!(app.order("in_1").await["holds"], json!(["possible_duplicate"]));
-    assert_eq!(app.order("pi_1").await["status"], "fulfilled");
+    let one = app.order("in_1").await;
+    assert_eq!((&one["id"], &one["status"]), (&app.order("pi_1").await["id"], &json!("fulfilled")));
+    assert_eq!(app.value::<i64>("select count(*) from orders where merged_into is null").await, 1);
     assert_eq!(app.value::<i64>("select count(*) from fulfilments where state = 'fulfilled'").await, 1);
 }
 
 #[tokio::test]
-async fn a_payment_that_stands_for_one_order_and_names_another_holds_one_of_them() {
+async fn a_payment_that_stands_for_one_order_and_names_a_shops_own_makes_them_one() {
     let app = TestApp::start().await;
     app.place_order(&order(json!({ "number": "SHOP-1" }))).await;
     // The invoice is heard first and does not name the shop's order; its payment does.
@@ -327,8 +328,10 @@ async fn a_payment_that_stands_for_one_order_and_names_another_holds_one_of_them
 
     app.run_fulfilments().await;
 
-    assert_eq!(app.order("in_1").await["holds"], json!(["possible_duplicate"]));
-    assert_eq!(app.value::<i64>("select count(*) from fulfilments where state = 'fulfilled'").await, 0);
+    let placed = app.order("in_1").await;
+    assert_eq!((&placed["number"], &placed["status"]), (&json!("SHOP-1"), &json!("fulfilled")), "{placed:#}");
+    assert_eq!(app.order("pi_1").await["id"], placed["id"]);
+    assert_eq!(app.value::<i64>("select count(*) from fulfilments where state = 'fulfilled'").await, 1);
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ mod steering;
 mod stripe_client;
 mod subscriptions;
 mod support;
+mod united;
 mod wake;
 #[cfg(feature = "fake-stripe")]
 mod walk;

@@ -243,3 +243,21 @@ pub(in crate::invoices) async fn link_orders(
     .await?;
     Ok(())
 }
+
+/// Gives the invoices of an order to another.
+pub(in crate::invoices) async fn move_invoices(
+    conn: &mut PgConnection,
+    order_id: Uuid,
+    to: Uuid,
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update invoices set order_id = $2, updated_at = $3 where order_id = $1",
+        order_id,
+        to,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

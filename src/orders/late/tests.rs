@@ -37,6 +37,7 @@ fn queued() -> OrderFacts {
         has_invoice: true,
         details: super::super::state::Details::default(),
         learnt: None,
+        merged_into: None,
     }
 }
 

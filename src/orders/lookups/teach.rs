@@ -135,7 +135,7 @@ impl Lessons {
         let ids: Vec<Uuid> = ids.into_iter().collect();
         let before = store::load_facts_for_update(conn, &ids).await?;
         Ok(Self {
-            cause: Cause::Lookup(format!("{} {}", question.kind, question.stripe_id)),
+            cause: question.cause(),
             after: before.clone(),
             before,
             known: store::load_known_lines(conn, &ids).await?,

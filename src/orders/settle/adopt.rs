@@ -241,7 +241,7 @@ impl<'c> Group<'c> {
 }
 
 /// Where no event links invoice and PaymentIntent, a twin of the same customer, amount and currency near in time may be
-/// the same purchase: then the order of this success is held. `refs` is all that the success is known to stand for.
+/// the same purchase, and so may an invoice of which this may be a part: then the order of this success is held. `refs` is all that the success is known to stand for.
 pub(super) async fn same_purchase(
     conn: &mut PgConnection,
     (event, seed): (&OrderEvent, &Seed),
@@ -256,8 +256,14 @@ pub(super) async fn same_purchase(
     if is_linked || seed.total.amount == 0 {
         return Ok(None);
     }
-    let purchase =
-        Purchase { account: event.account.as_deref(), customer, total: seed.total, origin: seed.origin, at };
+    let purchase = Purchase {
+        account: event.account.as_deref(),
+        customer,
+        total: seed.total,
+        origin: seed.origin,
+        is_bare: seed.origin == Origin::PaymentIntent && event.names_order.is_none(),
+        at,
+    };
     let twin = match adopted.iter().find(|other| purchase.is_twin_of(other)) {
         Some(other) => Some(other.number.clone()),
         None => store::find_twin(conn, &purchase).await?,
@@ -265,7 +271,9 @@ pub(super) async fn same_purchase(
     Ok(twin.map(|number| HoldNews {
         kind: HoldKind::PossibleDuplicate,
         source: WHOLE_ORDER.to_owned(),
-        reason: format!("order {number} of the same customer, amount and time may be the same purchase"),
+        reason: format!(
+            "order {number} of the same customer and time may be the same purchase, as a whole or in part"
+        ),
         ended: None,
         is_final: false,
     }))

@@ -1,6 +1,7 @@
 use super::*;
 use crate::money::Currency;
 
+mod merge;
 mod permutations;
 
 const ASKED: i64 = 2000;
@@ -23,6 +24,7 @@ fn order(origin: Origin) -> OrderFacts {
         has_invoice: origin == Origin::Invoice,
         details: Details::default(),
         learnt: None,
+        merged_into: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn load_facts_for_update(
         r#"
         select
           id, origin, currency, amount_total, amount_to_capture, payment_status, fulfilment_status, stripe_customer, customer_email,
-          customer_name, shipping as "shipping: Json<Shipping>",
+          customer_name, shipping as "shipping: Json<Shipping>", merged_into,
           exists (select from order_refs where order_id = orders.id and kind = 'invoice') as "has_invoice!"
         from orders
         where id = any($1)
@@ -64,6 +64,7 @@ pub(crate) async fn load_facts_for_update(
                 shipping: row.shipping.map(|Json(shipping)| shipping),
             },
             learnt: None,
+            merged_into: row.merged_into,
         };
         orders.insert(row.id, facts);
     }

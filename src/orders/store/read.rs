@@ -69,7 +69,8 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
         select
           id, number, status, payment_status, fulfilment_status, currency, amount_total, amount_paid, amount_refunded,
           origin, account, stripe_customer, customer_email, customer_name, shipping as "shipping: Json<Shipping>",
-          metadata as "metadata: Json<serde_json::Map<String, serde_json::Value>>", created_at, updated_at, paid_at, fulfilled_at
+          metadata as "metadata: Json<serde_json::Map<String, serde_json::Value>>", created_at, updated_at, paid_at, fulfilled_at,
+          merged_into
         from orders
         where id = any($1)
         order by array_position($1, id)
@@ -93,6 +94,7 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
                 amount_paid: row.amount_paid,
                 amount_refunded: row.amount_refunded,
                 origin: stored(&row.origin)?,
+                merged_into: row.merged_into,
                 account: row.account,
                 customer: Customer {
                     email: row.customer_email,

@@ -70,7 +70,8 @@ pub(crate) async fn resolve_refs(conn: &mut PgConnection, asked: &[&Ref]) -> sql
         .collect()
 }
 
-/// Finds orders by id or number; a name counts only together with the account that the order belongs to.
+/// Finds orders by id or number; a name counts only together with the account that the order belongs to. One that another
+/// took over stands for that one.
 pub(crate) async fn resolve_names(
     conn: &mut PgConnection,
     names: &[&str],
@@ -80,11 +81,11 @@ pub(crate) async fn resolve_names(
     }
     let ids: Vec<Uuid> = names.iter().filter_map(|name| Uuid::parse_str(name).ok()).collect();
     let rows = sqlx::query!(
-        "
-        select id, number, account
+        r#"
+        select id, number, account, coalesce(merged_into, id) as "stands_for!"
         from orders
         where id = any($1) or number = any($2)
-        ",
+        "#,
         &ids,
         names as &[&str],
     )
@@ -96,7 +97,10 @@ pub(crate) async fn resolve_names(
         .into_iter()
         .flat_map(|row| {
             let asked = by_id.get(&row.id).map(|name| ((*name).to_owned(), row.account.clone()));
-            [Some((row.number, row.account)), asked].into_iter().flatten().map(move |name| (name, row.id))
+            [Some((row.number, row.account)), asked]
+                .into_iter()
+                .flatten()
+                .map(move |name| (name, row.stands_for))
         })
         .collect())
 }
@@ -178,6 +182,8 @@ pub(crate) struct Purchase<'p> {
     pub customer: &'p str,
     pub total: Money,
     pub origin: Origin,
+    /// Whether it is a payment that says nothing of what it is for: it may be a part of what an invoice asks.
+    pub is_bare: bool,
     /// Stripe's time of the success.
     pub at: OffsetDateTime,
 }
@@ -197,9 +203,15 @@ impl Purchase<'_> {
     pub(crate) fn is_twin_of(&self, other: &AdoptedOrder) -> bool {
         let (has, lacks) = self.kinds();
         let kinds: BTreeSet<RefKind> = other.refs.iter().map(|reference| reference.kind).collect();
+        let (asked, others) = (self.total.amount, other.total.amount);
+        let is_part = match self.origin {
+            Origin::Invoice => other.origin == Origin::PaymentIntent && others < asked,
+            _ => self.is_bare && other.at.is_none() && others > asked,
+        };
         other.account.as_deref() == self.account
             && other.details.stripe_customer.as_deref() == Some(self.customer)
-            && other.total == self.total
+            && other.total.currency == self.total.currency
+            && (others == asked || is_part)
             && kinds.contains(&has)
             && !kinds.contains(&lacks)
             && !other.is_in_doubt
@@ -208,13 +220,14 @@ impl Purchase<'_> {
 }
 
 /// Finds an order that may be the same purchase; its number. One that is held as somebody's duplicate already stands for
-/// nothing that is sent. An invoice that is not heard to be paid may be what was paid, however long ago it was made.
+/// nothing that is sent. An invoice that is not heard to be paid may be what was paid, however long ago it was made, and
+/// what was paid may be a part of what it asks.
 pub(crate) async fn find_twin(
     conn: &mut PgConnection,
     purchase: &Purchase<'_>,
 ) -> sqlx::Result<Option<String>> {
     let (has, lacks) = purchase.kinds();
-    let customer = format!("{}/{}/{}", purchase.customer, purchase.total.currency, purchase.total.amount);
+    let customer = format!("{}/{}", purchase.customer, purchase.total.currency);
     // Two batches that adopt two halves of one purchase at once must not miss each other.
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", customer)
         .execute(&mut *conn)
@@ -225,19 +238,20 @@ pub(crate) async fn find_twin(
         from orders
         where stripe_customer = $1
           and currency = $2
-          and amount_total = $3
           and account is not distinct from $4
-          and (
-            stripe_paid_at between $5 and $6
-            or stripe_paid_at is null and payment_status not in ('paid', 'partially_refunded', 'refunded', 'cancelled')
-          )
+          and case
+            when stripe_paid_at between $5 and $6
+            then amount_total = $3 or $7 = 'payment_intent' and origin = 'payment_intent' and amount_total < $3
+            when stripe_paid_at is null and payment_status not in ('paid', 'partially_refunded', 'refunded', 'cancelled')
+            then amount_total = $3 or $9 and amount_total > $3
+          end
           and not exists (
             select from holds
             where order_id = orders.id and kind = 'possible_duplicate' and released_at is null
           )
           and exists (select from order_refs where order_id = orders.id and kind = $7)
           and not exists (select from order_refs where order_id = orders.id and kind = $8)
-        order by created_at
+        order by amount_total <> $3, created_at
         limit 1
         ",
         purchase.customer,
@@ -248,6 +262,7 @@ pub(crate) async fn find_twin(
         purchase.at + NEAR,
         has.as_str(),
         lacks.as_str(),
+        purchase.is_bare,
     )
     .fetch_optional(conn)
     .await

@@ -117,6 +117,8 @@ async fn any_order_of_arrival_with_any_duplicates_leaves_the_same_rows() {
             assert_eq!(*first.get_or_insert(left.clone()), left, "{}, seed {seed}", life.name);
         }
     }
+    let united: i64 = app.value("select count(*) from orders where merged_into is not null").await;
+    assert!(united > 0, "where time passed, some purchases were two orders for a while");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

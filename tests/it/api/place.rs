@@ -29,7 +29,7 @@ async fn an_order_is_placed_as_it_was_given_and_found_under_all_its_names() {
         json!({
             "id": placed["id"], "number": "A-1001", "status": "pending", "payment_status": "awaiting_payment",
             "fulfilment_status": "none", "holds": [], "currency": "eur", "amount_total": 1900, "amount_paid": 0,
-            "amount_refunded": 0, "origin": "api", "account": null, "customer": body["customer"],
+            "amount_refunded": 0, "origin": "api", "merged_into": null, "account": null, "customer": body["customer"],
             "shipping": body["shipping"], "metadata": { "gift": "yes" },
             "lines": [
                 { "sku": "TEA-2", "description": "Tea", "quantity": 2, "unit_amount": 950, "amount": 1900, "kind": "goods" },
