@@ -178,6 +178,47 @@ async fn a_link_that_stripe_answers_late_teaches_a_bare_payment_its_lines() {
 }
 
 #[tokio::test]
+async fn a_link_that_stripe_answers_late_makes_one_order_of_two() {
+    let shop = Asking::start().await;
+    let price = shop.price("TEA-100G").await;
+    let customer = shop.make("/v1/customers", &[("email", "ada@example.com")]).await;
+    let customer = customer["id"].as_str().unwrap();
+    let card = shop.make("/v1/payment_methods/pm_card_visa/attach", &[("customer", customer)]).await;
+    shop.make("/v1/invoiceitems", &[("customer", customer), ("pricing[price]", &price)]).await;
+    let draft = [("customer", customer), ("pending_invoice_items_behavior", "include")];
+    let invoice = shop.make("/v1/invoices", &draft).await["id"].as_str().unwrap().to_owned();
+    let open = shop.make(&format!("/v1/invoices/{invoice}/finalize"), &[]).await;
+    let pay = [("payment_method", card["id"].as_str().unwrap()), ("expand[]", "payments")];
+    let paid = shop.make(&format!("/v1/invoices/{invoice}/pay"), &pay).await;
+    let intent = paid["payments"]["data"][0]["payment"]["payment_intent"].as_str().unwrap();
+    let amount = json!({ "customer": customer, "amount": 1000, "amount_received": 1000 });
+    shop.deliver(&[event("payment_intent.succeeded", with(succeeded(intent), amount))]).await;
+    shop.deliver(&[event("invoice.finalized", open)]).await;
+    // Nobody asks within the grace, and no event tells what the payment is for.
+    shop.app.clock.advance(PATIENCE.grace);
+    shop.apply().await;
+    assert_eq!(shop.orders().await, 2);
+
+    shop.ask().await;
+
+    let order = shop.app.order(intent).await;
+    assert_eq!(
+        (&order["id"], &order["holds"]),
+        (&shop.app.order(&invoice).await["id"], &json!([])),
+        "{order:#}"
+    );
+    assert_eq!((&order["origin"], &order["payment_status"]), (&json!("invoice"), &json!("paid")));
+    let standing =
+        "select count(*) from orders o join invoices i on i.order_id = o.id where merged_into is null";
+    assert_eq!(shop.app.value::<i64>(standing).await, 1);
+    shop.hand_over().await;
+    assert_eq!(shop.app.order(&invoice).await["status"], "fulfilled");
+    assert_eq!(shop.app.value::<i64>("select count(*) from fulfilment_attempts").await, 1);
+    let told = "select count(*) from order_transitions where cause_kind = 'lookup' and reason like '%same purchase%'";
+    assert!(shop.app.value::<i64>(told).await >= 2);
+}
+
+#[tokio::test]
 async fn a_bare_payment_that_turns_out_to_be_a_sessions_gets_its_lines_in_both_orders() {
     for is_answered_in_time in [true, false] {
         let shop = Asking::start().await;
