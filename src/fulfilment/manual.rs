@@ -202,6 +202,9 @@ fn retry(part: &Locked, decision: &Decision, now: OffsetDateTime) -> Result<Plan
     if facts.order.payment_status == PaymentStatus::Refunded && !facts.in_doubt {
         return Err("its money went back, so it is not sent; `cancel` closes it".to_owned());
     }
+    if facts.order.payment_status == PaymentStatus::Cancelled && !facts.in_doubt {
+        return Err("its order was called off, so it is not sent; `orders show` says why".to_owned());
+    }
     let mut change = Change::of(part, Next::Queued { at: now, reason: by_hand(decision) });
     change.called_off = None;
     change.snoozed_until = None;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::{on, texts};
 use crate::support::stripe::{
     Shape, event, invoice_intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund,
     succeeded, with,
@@ -122,6 +123,14 @@ async fn an_order_that_became_a_part_of_another_says_so_and_its_news_are_that_on
     assert_eq!(histories.len(), 2);
     assert!(histories[0].1.contains("became a part of this one"), "{histories:?}");
     assert!(histories[1].1.starts_with(&format!("became a part of order {}", whole["id"].as_str().unwrap())));
+
+    let given_up = app.value::<String>("select id::text from fulfilments where state = 'cancelled'").await;
+    let retry = ["fulfilments", "retry", &given_up, "--by", "mia", "--why", "they asked"];
+    let (code, _, told) = texts(&on(&app.database, &retry).output().unwrap());
+    assert!(code != 0 && told.contains("its order was called off"), "{told}");
+    let show = ["orders", "show", bare["number"].as_str().unwrap()];
+    let (_, shown, _) = texts(&on(&app.database, &show).output().unwrap());
+    assert!(shown.contains("which it became a part of"), "{shown}");
 
     let naming = with(
         succeeded("pi_8"),
