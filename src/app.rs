@@ -86,7 +86,7 @@ impl App {
         let fulfilment_metrics = FulfilmentMetrics::register(&mut registry);
         let registry = Arc::new(registry);
 
-        let pool = db::connect(database_url, "packline", WORK_CONNECTIONS)?;
+        let pool = db::connect_to_work(database_url, "packline", WORK_CONNECTIONS)?;
         let graces = [
             roles.serve.as_ref().map(|serve| serve.shutdown_grace),
             roles.work.as_ref().map(|work| work.shutdown_grace),

@@ -30,6 +30,24 @@ const SLOW_MIGRATION: Duration = Duration::from_secs(10);
 /// How long a connection that is given back may take to show that it still works.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What every connection sets.
+const OPTIONS: [(&str, &str); 3] = [
+    // A transaction that was forgotten must not hold locks, nor a statement run for ever.
+    ("statement_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "60s"),
+    // Our statements are short: compiling one takes longer than running it.
+    ("jit", "off"),
+];
+
+/// What the workers' connections set besides. All that their statements touch they find by an index. Postgres keeps the
+/// plan of a prepared statement, and that of a foreign key's check: what it planned while a table was empty would read
+/// the whole of it for every row, long after it has grown.
+const OPTIONS_OF_WORK: [(&str, &str); 2] = [
+    ("enable_seqscan", "off"),
+    // For a small batch it costs more to plan anew than to carry the plan out.
+    ("plan_cache_mode", "force_generic_plan"),
+];
+
 /// Opens a pool. Connections are made when they are needed.
 ///
 /// `name` shows in `pg_stat_activity`.
@@ -37,15 +55,24 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The URL cannot be read.
 pub fn connect(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> {
+    open(url, name, connections, &[])
+}
+
+/// Opens a pool for work in batches, whose statements find their rows by an index.
+///
+/// # Errors
+/// The URL cannot be read.
+pub fn connect_to_work(url: &str, name: &str, connections: u32) -> sqlx::Result<PgPool> {
+    open(url, name, connections, &OPTIONS_OF_WORK)
+}
+
+fn open(url: &str, name: &str, connections: u32, further: &[(&str, &str)]) -> sqlx::Result<PgPool> {
     // sqlx takes any scheme, and a server of another kind would only be found out by its silence.
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(sqlx::Error::Configuration("not a URL of Postgres".into()));
     }
     let options: PgConnectOptions = url.parse()?;
-    let options = options
-        .application_name(name)
-        // A transaction that was forgotten must not hold locks, nor a statement run for ever.
-        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")]);
+    let options = options.application_name(name).options(OPTIONS).options(further.iter().copied());
     Ok(PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
