@@ -163,7 +163,7 @@ async fn advance(
         let stays = Next::Returned { to: RecallsFrom::Accepted, reason: String::new() };
         store::save(conn, &[Change::of(part, stays).becoming(next.clone())], now).await?;
     }
-    let moved = Moved { order_id: part.order_id, cause: cause.clone(), reason };
+    let moved = Moved { order_id: part.order_id, cause: cause.clone(), reason, known: None };
     move_orders(conn, vec![moved], now).await?;
     recall(conn, &[ToRecall { order_id: part.order_id, cause }], now).await?;
     Ok(next)

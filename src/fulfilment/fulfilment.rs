@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::orders::{Cause, Order, Shipping};
+use crate::orders::{Cause, OrderHead, Shipping};
 
 /// An order to queue a fulfilment for.
 #[derive(Clone, Debug)]
@@ -151,7 +151,7 @@ impl Delivery {
         fulfilment_id: Uuid,
         idempotency_key: String,
         part: i32,
-        order: Order,
+        order: OrderHead,
         lines: &[PartLine],
     ) -> Self {
         Self {

@@ -116,6 +116,7 @@ pub async fn act(
                     order_id: part.order_id,
                     cause: Cause::Operator(decision.by.clone()),
                     reason: Some(format!("part {}, {what}: {}", part.part, decision.why)),
+                    known: None,
                 });
                 changes.extend(change);
                 acted.done.push((part.id, told));

@@ -186,7 +186,12 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
     let moves: Vec<_> = newly_queued
         .iter()
         .filter_map(|id| orders.iter().find(|order| order.order_id == *id))
-        .map(|order| Moved { order_id: order.order_id, cause: order.cause.clone(), reason: None })
+        .map(|order| Moved {
+            order_id: order.order_id,
+            cause: order.cause.clone(),
+            reason: None,
+            known: None,
+        })
         .collect();
     move_orders(conn, moves, now).await?;
     store::notify(conn).await
@@ -230,6 +235,7 @@ async fn close_empty(
         .filter(|order| done.contains(&order.order_id))
         .map(|order| FulfilmentMove {
             order_id: order.order_id,
+            from: None,
             to: FulfilmentStatus::Fulfilled,
             cause: order.cause.clone(),
             reason: Some("nothing to send: only adjustments".to_owned()),
@@ -265,7 +271,7 @@ pub async fn cancel_unsent(
             continue;
         }
         let reason = Some(order.reason.clone());
-        moves.push(Moved { order_id: part.order_id, cause: order.cause.clone(), reason });
+        moves.push(Moved { order_id: part.order_id, cause: order.cause.clone(), reason, known: None });
         let next = state::Next::Cancelled { reason: order.reason.clone() };
         changes.push(store::Change::of(part, next));
     }
@@ -295,18 +301,22 @@ struct Moved {
     order_id: Uuid,
     cause: Cause,
     reason: Option<String>,
+    /// From where and to where the order moves with it, where that is known without a look at the order and its parts.
+    known: Option<(FulfilmentStatus, FulfilmentStatus)>,
 }
 
 /// Moves the axis of orders to where their parts stand by now. Call it after the parts are saved.
 async fn move_orders(conn: &mut PgConnection, moved: Vec<Moved>, now: OffsetDateTime) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = moved.iter().map(|moved| moved.order_id).collect();
-    let parts = store::load_parts(conn, &ids).await?;
+    let unknown = moved.iter().filter(|moved| moved.known.is_none());
+    let unknown: Vec<Uuid> = unknown.map(|moved| moved.order_id).collect();
+    let parts = store::load_parts(conn, &unknown).await?;
     let stands = |order: &Uuid| parts.get(order).map_or(FulfilmentStatus::None, |parts| state::axis(parts));
     let moves: Vec<_> = moved
         .into_iter()
-        .map(|Moved { order_id, cause, reason }| FulfilmentMove {
+        .map(|Moved { order_id, cause, reason, known }| FulfilmentMove {
             order_id,
-            to: stands(&order_id),
+            from: known.map(|(from, _)| from),
+            to: known.map_or_else(|| stands(&order_id), |(_, to)| to),
             cause,
             reason,
         })

@@ -44,6 +44,7 @@ pub async fn recall(
             order_id: part.order_id,
             cause: (*cause).clone(),
             reason: Some(format!("to be recalled: {reason}")),
+            known: None,
         };
         moves.push(moved);
         changes.push(store::Change::of(&part, Next::Recalling { at: now, from, reason }));

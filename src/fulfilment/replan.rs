@@ -70,7 +70,12 @@ pub(super) async fn replan(
     }
     let moves = queued
         .iter()
-        .map(|order| Moved { order_id: order.order_id, cause: order.cause.clone(), reason: None })
+        .map(|order| Moved {
+            order_id: order.order_id,
+            cause: order.cause.clone(),
+            reason: None,
+            known: None,
+        })
         .collect();
     move_orders(conn, moves, now).await?;
     store::notify(conn).await

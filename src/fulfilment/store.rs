@@ -18,7 +18,7 @@ mod save;
 mod shown;
 mod split;
 
-pub(super) use attempts::{Begun, Ended, delete_attempts, finish_attempts, insert_attempts};
+pub(super) use attempts::{Begun, Ended, begin_attempts, delete_attempts, finish_attempts};
 pub(super) use axis::load_parts;
 pub(super) use by_hand::{insert_audit, list_audit};
 pub(super) use claim::{Lane, list_lanes, load_locked, lock_dead, lock_in_lanes};

@@ -25,14 +25,14 @@ mod take_payment;
 pub use billing::{Billing, BillingInvoice, BillingQuote, BillingSubscription, DescribeBilling};
 pub use hold::{hold, release_holds};
 pub use order::{
-    Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, LineKind, LookupKind, Order, Origin,
+    Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, LineKind, LookupKind, Order, OrderHead, Origin,
     PaymentStatus, Ref, RefKind, Shipping, UnknownValue,
 };
 pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
 pub use state::{Consequence, MoneyKind};
 pub use steer::{LockedOrder, Step};
 pub use store::{
-    FulfilmentMove, ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_timeline,
-    move_fulfilment,
+    FulfilmentMove, ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_heads,
+    load_timeline, move_fulfilment,
 };
 pub use take_payment::{NewOrder, TakePayment};

@@ -376,7 +376,30 @@ pub struct Shipping {
     pub country: Option<String>,
 }
 
-/// An order as it is read: by the API, the command line and the fulfilment worker.
+/// What a provider must know of an order to send it, but for its lines.
+#[derive(Clone, Debug)]
+pub struct OrderHead {
+    /// Our id.
+    pub id: Uuid,
+    /// The name that people use.
+    pub number: String,
+    /// The connected account; none for our own.
+    pub account: Option<String>,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// What was asked, in minor units.
+    pub amount_total: i64,
+    /// Who bought.
+    pub customer: Customer,
+    /// Where to send.
+    pub shipping: Option<Shipping>,
+    /// The merchant's own notes.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// When the order was made or adopted.
+    pub created_at: OffsetDateTime,
+}
+
+/// An order as it is read: by the API and the command line.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Order {
     /// Our id.

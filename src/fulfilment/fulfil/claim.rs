@@ -1,6 +1,6 @@
 //! The claim: what is due becomes this worker's, or is told why not, in one short transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::super::fulfilment::PartLine;
-use super::super::state::{self, Next, RecallOutcome, RetryPolicy, Tried, Verdict};
+use super::super::state::{self, Next, Part, RecallOutcome, RetryPolicy, Tried, Verdict};
 use super::super::store::{Begun, Change, Ended, Locked};
 use super::super::{Delivery, Moved, Provider, Receipt, ToRecall, callback, move_orders, recall, store};
 use super::places::Place;
 use super::rooms::Room;
 use super::{FulfilmentSettings, FulfilmentWorker};
-use crate::orders::{self, Cause, Order};
+use crate::orders::{self, Cause, FulfilmentStatus, OrderHead};
 
 const LEASE_EXPIRED: &str = "lease expired: the worker did not come back to say how it ended";
 
@@ -83,8 +83,12 @@ impl FulfilmentWorker {
     pub(super) async fn claim(&self, ahead: bool) -> sqlx::Result<Took> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let dead = self.take_over(&mut tx, now).await?;
-        let mut rooms = self.fill_rooms(&mut tx, ahead, now).await?;
+        let providers = store::load_providers(&mut tx, now).await?;
+        let dead = match providers.iter().any(|row| row.has_dead) {
+            true => self.take_over(&mut tx, now).await?,
+            false => Vec::new(),
+        };
+        let mut rooms = self.fill_rooms(&mut tx, providers, ahead, now).await?;
         let mut took = Took { is_full: rooms.is_full, again_in: rooms.again_in, ..Took::default() };
         if rooms.taken.is_empty() && dead.is_empty() {
             return Ok(took);
@@ -97,15 +101,21 @@ impl FulfilmentWorker {
             changes.push(change);
             took.claimed.extend(begun);
         }
-        let begun: Vec<Begun<'_>> = took.claimed.iter().map(Claimed::begun).collect();
+        let begun: Vec<Begun> = took.claimed.iter().map(Claimed::begun).collect();
+        let mine = (self.name.as_str(), now + self.settings.lease);
+        // Their rows are written as they begin; what else became of what was due is saved apart.
+        let begins = |change: &&Change| matches!(change.next, Next::InProgress { .. });
+        let others: Vec<Change> = changes.iter().filter(|change| !begins(change)).cloned().collect();
         let sends = took.claimed.iter().filter(|claimed| claimed.task == Task::Send { may_send: true });
-        let sends: Vec<Uuid> = sends.map(|claimed| claimed.id).collect();
-        store::save(&mut tx, &changes, now).await?;
+        let refunded: HashSet<Uuid> =
+            due.iter().filter(|due| due.has_new_refunds).map(|due| due.id).collect();
+        let sends: Vec<Uuid> = sends.map(|claimed| claimed.id).filter(|id| refunded.contains(id)).collect();
+        store::begin_attempts(&mut tx, &begun, mine, now).await?;
+        store::save(&mut tx, &others, now).await?;
         heed_told(&mut tx, &due, &mut changes, now).await?;
         for (due, change) in due.iter().zip(&changes) {
             moves.extend(order_move(due, change));
         }
-        store::insert_attempts(&mut tx, &begun, &self.name, now).await?;
         store::note_refunded_pieces(&mut tx, &sends).await?;
         move_orders(&mut tx, moves, now).await?;
         spend(&mut tx, &mut rooms.rooms, &took.claimed, now).await?;
@@ -143,7 +153,12 @@ impl FulfilmentWorker {
         heed_told(conn, &dead, &mut changes, now).await?;
         for (part, change) in dead.iter().zip(&changes) {
             let reason = change.next.reason().map(str::to_owned);
-            moves.push(Moved { order_id: part.order_id, cause: cause_of(part, part.attempts), reason });
+            moves.push(Moved {
+                order_id: part.order_id,
+                cause: cause_of(part, part.attempts),
+                reason,
+                known: None,
+            });
         }
         move_orders(conn, moves, now).await?;
         Ok(changes.into_iter().map(|change| change.next).collect())
@@ -212,8 +227,8 @@ impl FulfilmentWorker {
         }
         let to_send = claimed.iter().filter(|claimed| claimed.tried.may_send && claimed.task != Task::Recall);
         let ids: Vec<Uuid> = to_send.map(|claimed| claimed.order_id).collect();
-        let lines = self.load_lines(claimed).await;
-        let orders: HashMap<Uuid, Result<Order, String>> = match self.load(&ids).await {
+        let (lines, orders) = tokio::join!(self.load_lines(claimed), self.load(&ids));
+        let orders: HashMap<Uuid, Result<OrderHead, String>> = match orders {
             Ok(orders) => orders.into_iter().map(|order| (order.id, Ok(order))).collect(),
             Err(_) => {
                 let mut one_by_one = HashMap::new();
@@ -246,11 +261,11 @@ impl FulfilmentWorker {
         read.await.map_err(|error| format!("what is left of the order could not be read: {error}"))
     }
 
-    async fn load(&self, order_ids: &[Uuid]) -> sqlx::Result<Vec<Order>> {
+    async fn load(&self, order_ids: &[Uuid]) -> sqlx::Result<Vec<OrderHead>> {
         if order_ids.is_empty() {
             return Ok(Vec::new());
         }
-        orders::load(&mut *self.pool.acquire().await?, order_ids).await
+        orders::load_heads(&mut *self.pool.acquire().await?, order_ids).await
     }
 }
 
@@ -265,13 +280,13 @@ impl Claimed {
         Cause::Attempt { fulfilment: self.id, attempt: self.attempt }
     }
 
-    fn begun(&self) -> Begun<'_> {
+    fn begun(&self) -> Begun {
         Begun {
             fulfilment_id: self.id,
             attempt: self.attempt,
-            provider: &self.provider,
+            tries: self.tried.tries,
+            tries_since: self.tried.since,
             task: self.task.as_str(),
-            idempotency_key: &self.idempotency_key,
         }
     }
 }
@@ -337,7 +352,22 @@ fn order_move(due: &Locked, change: &Change) -> Option<Moved> {
         return None;
     }
     let reason = change.next.reason().map(str::to_owned);
-    Some(Moved { order_id: due.order_id, cause: cause_of(due, change.attempts), reason })
+    let cause = cause_of(due, change.attempts);
+    Some(Moved { order_id: due.order_id, cause, reason, known: known_move(due, change) })
+}
+
+/// From where and to where the order of a locked part moves with it, where no other part has a say, and nothing that was
+/// told of it.
+pub(super) fn known_move(part: &Locked, change: &Change) -> Option<(FulfilmentStatus, FulfilmentStatus)> {
+    if !part.is_alone || part.is_told_of {
+        return None;
+    }
+    let only = Part {
+        state: change.next.state().as_str().to_owned(),
+        recalls_from: change.recalls_from.map(|from| from.as_str().to_owned()),
+        has_shipped: part.facts.lines.has_shipped,
+    };
+    Some((part.order_status, state::axis(&[only])))
 }
 
 fn expired(part: &Locked) -> Ended<'static> {

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Over how long the pace is taken: what a provider ended within the last two of these is claimed ahead of its turn.
-const PACE: Duration = Duration::from_millis(100);
+/// Long enough for a round of claim and record, so that the next set is claimed while the last one is recorded.
+const PACE: Duration = Duration::from_millis(200);
 /// No more is claimed ahead than this: a crash leaves it in doubt.
-const MOST_AHEAD: usize = 512;
+const MOST_AHEAD: usize = 1024;
 
 /// The register of what is under way. Clones share it.
 #[derive(Clone, Default)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 use super::super::state::{self, AfterRecall, Next, RecallOutcome, RecallsFrom};
@@ -9,7 +10,7 @@ use super::super::store::{Change, Ended, Locked};
 use super::super::{Moved, Outcome, Recall, ToRecall, callback, move_orders, recall, store};
 use super::FulfilmentWorker;
 use super::attempt::{Came, Finished};
-use super::claim::Claimed;
+use super::claim::{Claimed, known_move};
 use crate::db;
 
 impl FulfilmentWorker {
@@ -57,8 +58,13 @@ impl FulfilmentWorker {
         let ended: Vec<_> = ours.iter().map(|one| one.ended()).collect();
         store::finish_attempts(&mut tx, &ended, now).await?;
         store::save(&mut tx, &changes, now).await?;
-        self.write_lines(&mut tx, &ours, &mut changes, now).await?;
-        let moves = ours.iter().zip(&changes).map(|(one, change)| one.order_move(change)).collect();
+        self.write_lines(&mut tx, &ours, now).await?;
+        if held.values().any(|part| part.is_told_of) {
+            heed_told(&mut tx, &ours, &mut changes, now).await?;
+        }
+        let moves =
+            ours.iter().zip(&changes).map(|(one, change)| one.order_move(held.get(&change.id), change));
+        let moves = moves.collect();
         move_orders(&mut tx, moves, now).await?;
         // What has to be recalled, or was: nothing else announces it.
         if changes.iter().any(|change| change.next.is_due(now)) {
@@ -104,7 +110,12 @@ impl FulfilmentWorker {
             change.tries -= 1;
             change.tries_since = one.tried_before_since;
             changes.push(change);
-            moves.push(Moved { order_id: part.order_id, cause: one.cause(), reason: Some(reason) });
+            moves.push(Moved {
+                order_id: part.order_id,
+                cause: one.cause(),
+                reason: Some(reason),
+                known: None,
+            });
         }
         store::delete_attempts(&mut tx, held.iter().map(|part| (part.id, part.attempts))).await?;
         store::save(&mut tx, &changes, now).await?;
@@ -121,13 +132,11 @@ impl FulfilmentWorker {
         Ok(())
     }
 
-    /// What follows from the outcomes for lines and parcels, and from what was told by call-back while the attempts were
-    /// under way for both and for the parts.
+    /// What follows from the outcomes for lines and parcels.
     async fn write_lines(
         &self,
-        conn: &mut sqlx::PgConnection,
+        conn: &mut PgConnection,
         ours: &[&Finished],
-        changes: &mut [Change],
         now: OffsetDateTime,
     ) -> sqlx::Result<()> {
         let (mut done, mut accepted, mut given_back) = (Vec::new(), Vec::new(), Vec::new());
@@ -146,17 +155,7 @@ impl FulfilmentWorker {
         }
         store::mark_done(conn, &done, now).await?;
         store::insert_shipments(conn, &accepted, now).await?;
-        store::take_back_answered(conn, &given_back).await?;
-        let told_of = callback::fold_in(conn, changes, now).await?;
-        let to_recall: Vec<ToRecall> = ours
-            .iter()
-            .filter(|one| told_of.contains(&one.claimed.id))
-            .map(|one| ToRecall { order_id: one.claimed.order_id, cause: one.claimed.cause() })
-            .collect();
-        if !to_recall.is_empty() {
-            recall(conn, &to_recall, now).await?;
-        }
-        Ok(())
+        store::take_back_answered(conn, &given_back).await
     }
 
     /// What a fulfilment becomes by its attempt, as the order stands by now.
@@ -226,6 +225,25 @@ impl FulfilmentWorker {
     }
 }
 
+/// What follows from what was told by call-back while the attempts were under way.
+async fn heed_told(
+    conn: &mut PgConnection,
+    ours: &[&Finished],
+    changes: &mut [Change],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let told_of = callback::fold_in(conn, changes, now).await?;
+    let to_recall: Vec<ToRecall> = ours
+        .iter()
+        .filter(|one| told_of.contains(&one.claimed.id))
+        .map(|one| ToRecall { order_id: one.claimed.order_id, cause: one.claimed.cause() })
+        .collect();
+    if !to_recall.is_empty() {
+        recall(conn, &to_recall, now).await?;
+    }
+    Ok(())
+}
+
 impl Finished {
     fn ended(&self) -> Ended<'_> {
         Ended {
@@ -236,8 +254,13 @@ impl Finished {
         }
     }
 
-    fn order_move(&self, change: &Change) -> Moved {
+    fn order_move(&self, part: Option<&Locked>, change: &Change) -> Moved {
         let reason = change.next.reason().map(str::to_owned);
-        Moved { order_id: self.claimed.order_id, cause: self.claimed.cause(), reason }
+        // What comes back changes what has left.
+        let known = match self.came {
+            Came::Sent(_) => part.and_then(|part| known_move(part, change)),
+            Came::Recalled(_) => None,
+        };
+        Moved { order_id: self.claimed.order_id, cause: self.claimed.cause(), reason, known }
     }
 }

@@ -48,11 +48,11 @@ impl FulfilmentWorker {
     pub(super) async fn fill_rooms(
         &self,
         conn: &mut PgConnection,
+        rows: Vec<ProviderRow>,
         ahead: bool,
         now: OffsetDateTime,
     ) -> sqlx::Result<Rooms> {
         let mut found = Rooms::default();
-        let rows = store::load_providers(conn, now).await?;
         let open = rows.into_iter().filter(|row| !row.is_paused && row.health.leave(now) != Leave::None);
         let (bound, free): (Vec<_>, Vec<_>) = open.partition(is_bound);
         let names: Vec<String> = bound.into_iter().map(|row| row.name).collect();

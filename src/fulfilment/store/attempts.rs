@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use super::all_hit;
 
-/// An attempt that begins.
-pub(in crate::fulfilment) struct Begun<'a> {
+/// An attempt that begins, at a fulfilment that is locked.
+pub(in crate::fulfilment) struct Begun {
     pub fulfilment_id: Uuid,
     pub attempt: i32,
-    pub provider: &'a str,
+    /// Which one of the present series it is, and when that began.
+    pub tries: i32,
+    pub tries_since: OffsetDateTime,
     pub task: &'static str,
-    pub idempotency_key: &'a str,
 }
 
 /// An attempt that ended.
@@ -23,11 +24,14 @@ pub(in crate::fulfilment) struct Ended<'a> {
     pub detail: Option<&'a str>,
 }
 
-/// Opens the attempts that a claim begins.
-pub(in crate::fulfilment) async fn insert_attempts(
+/// Opens the attempts that a claim begins: their fulfilments are in progress from now on, and change nothing else.
+///
+/// # Errors
+/// The database failed, or a fulfilment is not there: then nothing may be committed.
+pub(in crate::fulfilment) async fn begin_attempts(
     conn: &mut PgConnection,
-    begun: &[Begun<'_>],
-    lease_holder: &str,
+    begun: &[Begun],
+    (lease_holder, lease_until): (&str, OffsetDateTime),
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
     if begun.is_empty() {
@@ -35,35 +39,50 @@ pub(in crate::fulfilment) async fn insert_attempts(
     }
     let ids: Vec<Uuid> = begun.iter().map(|begun| begun.fulfilment_id).collect();
     let attempts: Vec<i32> = begun.iter().map(|begun| begun.attempt).collect();
-    let providers: Vec<&str> = begun.iter().map(|begun| begun.provider).collect();
+    let tries: Vec<i32> = begun.iter().map(|begun| begun.tries).collect();
+    let tries_since: Vec<OffsetDateTime> = begun.iter().map(|begun| begun.tries_since).collect();
     let tasks: Vec<&str> = begun.iter().map(|begun| begun.task).collect();
-    let keys: Vec<&str> = begun.iter().map(|begun| begun.idempotency_key).collect();
-    sqlx::query!(
+    let result = sqlx::query!(
         r#"
+        with begun as (
+          update fulfilments as f
+          set
+            state = 'in_progress',
+            reason = null,
+            next_attempt_at = null,
+            attempts = new.attempt,
+            tries = new.tries,
+            tries_since = new.tries_since,
+            lease_holder = $6,
+            lease_until = $7,
+            updated_at = $8
+          from unnest($1::uuid[], $2::integer[], $3::integer[], $4::timestamptz[], $5::text[])
+            as new (id, attempt, tries, tries_since, task)
+          -- By both, so that no plan reads more, however small the table was when Postgres made it.
+          where f.id = any($1)
+            and f.id = new.id
+          returning f.id, f.attempts, f.provider, f.idempotency_key, new.task
+        )
         insert into fulfilment_attempts
-          (fulfilment_id, attempt, provider, task, idempotency_key, lease_holder, started_at)
+          (fulfilment_id, attempt, provider, idempotency_key, task, lease_holder, started_at)
         select
-          id,
-          attempt,
-          provider,
-          task,
-          idempotency_key,
+          begun.*,
           $6,
-          $7
-        from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[])
-          as new (id, attempt, provider, task, idempotency_key)
+          $8
+        from begun
         "#,
         &ids,
         &attempts,
-        &providers as &[&str],
+        &tries,
+        &tries_since,
         &tasks as &[&str],
-        &keys as &[&str],
         lease_holder,
+        lease_until,
         now,
     )
     .execute(conn)
     .await?;
-    Ok(())
+    all_hit(result.rows_affected(), begun.len())
 }
 
 /// Closes attempts with their outcomes; each must be open.
@@ -90,7 +109,9 @@ pub(in crate::fulfilment) async fn finish_attempts(
           outcome = new.outcome,
           detail = new.detail
         from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[]) as new (id, attempt, outcome, detail)
-        where a.fulfilment_id = new.id
+        -- By both, so that no plan reads more, however small the table was when Postgres made it.
+        where a.fulfilment_id = any($1)
+          and a.fulfilment_id = new.id
           and a.attempt = new.attempt
           and a.outcome is null
         "#,

@@ -125,15 +125,17 @@ pub(in crate::fulfilment) async fn list_lanes(
           select account, place from before
         ) as lane
         where lane.account is not null
-          and exists (
-            select
+          -- Not `exists`: Postgres may answer that for all lanes at once, by reading the whole table.
+          and (
+            select f.next_attempt_at
             from fulfilments as f
             where f.provider = $1
               and f.priority = p.priority
               and f.account = lane.account
               and f.state in ('queued', 'recalling')
-              and f.next_attempt_at <= $3
-          )
+            order by f.next_attempt_at
+            limit 1
+          ) <= $3
         order by p.priority, lane.place
         limit $4
         "#,

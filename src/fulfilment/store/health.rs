@@ -23,6 +23,8 @@ pub(in crate::fulfilment) struct ProviderRow {
     pub health: Health,
     /// How many of its fulfilments are in progress; counted only where that is bounded.
     pub under_way: i64,
+    /// A worker died with something of whichever provider: its lease is over.
+    pub has_dead: bool,
 }
 
 /// Reads all providers, by name.
@@ -94,7 +96,8 @@ async fn read(
           case
             when p.concurrency is null then 0
             else (select count(*) from fulfilments as f where f.provider = p.name and f.state = 'in_progress')
-          end as "under_way!"
+          end as "under_way!",
+          exists (select from fulfilments as f where f.state = 'in_progress' and f.lease_until <= $2) as "has_dead!"
         from fulfilment_providers as p
         left join fulfilment_provider_health as h on h.provider = p.name
         where $1::text[] is null or p.name = any($1)
@@ -131,6 +134,7 @@ async fn read(
                 is_paused: row.is_paused,
                 health,
                 under_way: row.under_way,
+                has_dead: row.has_dead,
             })
         })
         .collect()

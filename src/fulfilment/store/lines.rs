@@ -82,26 +82,47 @@ pub(in super::super) async fn mark_done(
     let ids: Vec<Uuid> = done.iter().map(|done| done.id).collect();
     sqlx::query!(
         r#"
-        insert into fulfilment_lines as known (
-          fulfilment_id, order_id, position, quantity, quantity_shipped, quantity_answered, answered_round
+        with
+        lines as (
+          select
+            f.id,
+            f.round,
+            l.order_id,
+            l.position,
+            l.quantity,
+            l.quantity - l.quantity_refunded as wanted,
+            c.fulfilment_id is not null as is_carried
+          from fulfilments as f
+          join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
+          left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
+          where f.id = any($1)
+            and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
+        ),
+        added as (
+          insert into fulfilment_lines (
+            fulfilment_id, order_id, position, quantity, quantity_shipped, quantity_answered, answered_round
+          )
+          select
+            id,
+            order_id,
+            position,
+            quantity,
+            wanted,
+            wanted,
+            round
+          from lines
+          where not is_carried
         )
-        select
-          f.id,
-          l.order_id,
-          l.position,
-          l.quantity,
-          l.quantity - l.quantity_refunded,
-          l.quantity - l.quantity_refunded,
-          f.round
-        from fulfilments as f
-        join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
-        left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
-        where f.id = any($1)
-          and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
-        on conflict on constraint fulfilment_lines_are_sent_once do update set
-          quantity_shipped = greatest(known.quantity_shipped, excluded.quantity_shipped),
-          quantity_answered = excluded.quantity_answered,
-          answered_round = excluded.answered_round
+        update fulfilment_lines as known
+        set
+          quantity_shipped = greatest(known.quantity_shipped, lines.wanted),
+          quantity_answered = lines.wanted,
+          answered_round = lines.round
+        from lines
+        where lines.is_carried
+          and known.fulfilment_id = any($1)
+          and known.fulfilment_id = lines.id
+          and known.position = lines.position
         "#,
         &ids,
     )

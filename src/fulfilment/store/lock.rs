@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::state::{Facts, LineFacts, OrderFacts};
 use super::lock_orders;
+use crate::orders::FulfilmentStatus;
 
 /// A fulfilment that the transaction has locked.
 #[derive(Clone, Debug)]
@@ -28,6 +29,14 @@ pub(in crate::fulfilment) struct Locked {
     pub accepted_at: Option<OffsetDateTime>,
     /// When its order was found to be paid.
     pub paid_at: Option<OffsetDateTime>,
+    /// Where its order stands.
+    pub order_status: FulfilmentStatus,
+    /// Its order has no other part.
+    pub is_alone: bool,
+    /// A call-back told of it.
+    pub is_told_of: bool,
+    /// Pieces were refunded since it was handed over last.
+    pub has_new_refunds: bool,
     pub facts: Facts,
 }
 
@@ -103,7 +112,8 @@ pub(in crate::fulfilment) async fn lock_held(
         join unnest($1::uuid[], $2::integer[]) as mine (id, attempt)
           on mine.id = f.id
           and mine.attempt = f.attempts
-        where f.lease_holder = $3
+        where f.id = any($1)
+          and f.lease_holder = $3
           and f.state = 'in_progress'
         order by f.id
         -- Waits for a worker that is taking it over; once it did, the row is not ours any more and not returned.
@@ -150,15 +160,24 @@ pub(super) async fn load(
           f.called_off,
           f.snoozed_until,
           o.payment_status,
+          o.fulfilment_status,
           o.paid_at,
           o.open_holds,
-          array(
-            select distinct h.kind
-            from holds as h
-            where h.order_id = o.id
-              and h.released_at is null
-            order by h.kind
-          ) as "holds!",
+          case
+            when o.open_holds = 0 then '{}'
+            else array(
+              select distinct h.kind
+              from holds as h
+              where h.order_id = o.id
+                and h.released_at is null
+              order by h.kind
+            )
+          end as "holds!",
+          not exists (
+            select from fulfilments as other where other.order_id = f.order_id and other.part <> f.part
+          ) as "is_alone!",
+          exists (select from fulfilment_events as e where e.fulfilment_id = f.id) as "is_told_of!",
+          coalesce(lines.has_new_refunds, false) as "has_new_refunds!",
           coalesce(lines.is_left, true) as "is_left!",
           coalesce(lines.has_shipped, false) as "has_shipped!",
           coalesce(lines.is_less_than_sent, false) as "is_less_than_sent!",
@@ -197,12 +216,13 @@ pub(super) async fn load(
           select
             bool_or(l.quantity - l.quantity_refunded > x.quantity_shipped) as is_left,
             bool_or(x.quantity_shipped > 0) as has_shipped,
+            bool_or(l.quantity_refunded <> x.quantity_cancelled) as has_new_refunds,
             bool_or(
               greatest(x.quantity - x.quantity_cancelled - x.quantity_shipped, 0)
               > greatest(l.quantity - l.quantity_refunded - x.quantity_shipped, 0)
             ) as is_less_than_sent
           from fulfilment_lines as x
-          join order_lines as l on l.order_id = x.order_id and l.position = x.position
+          join order_lines as l on l.order_id = f.order_id and l.position = x.position
           where x.fulfilment_id = f.id
         ) as lines on true
         where f.id = any($1)
@@ -254,6 +274,10 @@ pub(super) async fn load(
                 provider_reference: row.provider_reference,
                 accepted_at: row.accepted_at,
                 paid_at: row.paid_at,
+                order_status: stored(&row.fulfilment_status)?,
+                is_alone: row.is_alone,
+                is_told_of: row.is_told_of,
+                has_new_refunds: row.has_new_refunds,
                 facts,
             })
         })

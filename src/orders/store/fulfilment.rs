@@ -16,6 +16,8 @@ use super::stored;
 pub struct FulfilmentMove {
     /// Of which order.
     pub order_id: Uuid,
+    /// From where, if the caller has locked the order and knows.
+    pub from: Option<FulfilmentStatus>,
     /// To where.
     pub to: FulfilmentStatus,
     /// What moved it.
@@ -37,19 +39,8 @@ pub async fn move_fulfilment(
     if moves.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = moves.iter().map(|new| new.order_id).collect();
-    // Locked in the order of their ids, so that two callers wait for each other instead of deadlocking.
-    let rows = sqlx::query!(
-        "select id, fulfilment_status from orders where id = any($1) order by id for update",
-        &ids
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut present: HashMap<Uuid, FulfilmentStatus> = HashMap::new();
-    for row in rows {
-        present.insert(row.id, stored(&row.fulfilment_status)?);
-    }
-
+    let before = lock_present(conn, moves).await?;
+    let mut present = before.clone();
     let mut transitions = Vec::new();
     for new in moves {
         let Some(from) = present.insert(new.order_id, new.to) else {
@@ -69,23 +60,87 @@ pub async fn move_fulfilment(
         }
     }
 
-    let (ids, statuses): (Vec<Uuid>, Vec<&str>) =
-        present.into_iter().map(|(id, status)| (id, status.as_str())).unzip();
+    let moved = present.into_iter().filter(|(id, status)| before.get(id) != Some(status));
+    let (ids, statuses): (Vec<Uuid>, Vec<&str>) = moved.map(|(id, status)| (id, status.as_str())).unzip();
+    if ids.is_empty() {
+        return insert_transitions(conn, &transitions, now).await;
+    }
+    write(conn, &ids, &statuses, &transitions, now).await
+}
+
+/// Where orders are. Those of which the caller does not know it are locked.
+async fn lock_present(
+    conn: &mut PgConnection,
+    moves: &[FulfilmentMove],
+) -> sqlx::Result<HashMap<Uuid, FulfilmentStatus>> {
+    let mut present: HashMap<Uuid, FulfilmentStatus> =
+        moves.iter().filter_map(|new| Some((new.order_id, new.from?))).collect();
+    let unknown = moves.iter().map(|new| new.order_id).filter(|id| !present.contains_key(id));
+    let unknown: Vec<Uuid> = unknown.collect();
+    if unknown.is_empty() {
+        return Ok(present);
+    }
+    // Locked in the order of their ids, so that two callers wait for each other instead of deadlocking.
+    let rows = sqlx::query!(
+        "select id, fulfilment_status from orders where id = any($1) order by id for update",
+        &unknown
+    )
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        present.insert(row.id, stored(&row.fulfilment_status)?);
+    }
+    Ok(present)
+}
+
+/// Writes where orders are now and how they came there, in one statement.
+async fn write(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+    statuses: &[&str],
+    transitions: &[NewTransition],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
+    let transition_ids: Vec<Uuid> = transitions.iter().map(|_| Uuid::now_v7()).collect();
+    let order_ids: Vec<Uuid> = transitions.iter().map(|new| new.order_id).collect();
+    let from: Vec<Option<&str>> = transitions.iter().map(|new| new.moved.from).collect();
+    let to: Vec<Option<&str>> = transitions.iter().map(|new| new.moved.to).collect();
+    let cause_kinds: Vec<&str> = transitions.iter().map(|new| new.cause.kind()).collect();
+    let cause_ids: Vec<String> = transitions.iter().map(|new| new.cause.id()).collect();
+    let reasons: Vec<Option<&str>> = transitions.iter().map(|new| new.moved.reason.as_deref()).collect();
     sqlx::query!(
         "
-        update orders set
-          fulfilment_status = new.fulfilment_status,
-          fulfilled_at = case when new.fulfilment_status = 'fulfilled' then coalesce(orders.fulfilled_at, $3) end,
-          updated_at = $3
-        from unnest($1::uuid[], $2::text[]) as new (id, fulfilment_status)
-        where orders.id = new.id
-          and orders.fulfilment_status <> new.fulfilment_status
+        with moved as (
+          update orders set
+            fulfilment_status = new.fulfilment_status,
+            fulfilled_at = case
+              when new.fulfilment_status = 'fulfilled' then coalesce(orders.fulfilled_at, $3)
+            end,
+            updated_at = $3
+          from unnest($1::uuid[], $2::text[]) as new (id, fulfilment_status)
+          -- By both, so that no plan reads more, however small the table was when Postgres made it.
+          where orders.id = any($1)
+            and orders.id = new.id
+        )
+        insert into order_transitions (
+          id, order_id, from_value, to_value, cause_kind, cause_id, reason, axis, at
+        )
+        select *, $11, $3
+        from unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
         ",
-        &ids,
-        &statuses as &[&str],
+        ids,
+        statuses as &[&str],
         now,
+        &transition_ids,
+        &order_ids,
+        &from as &[Option<&str>],
+        &to as &[Option<&str>],
+        &cause_kinds as &[&str],
+        &cause_ids,
+        &reasons as &[Option<&str>],
+        Axis::Fulfilment.as_str(),
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    insert_transitions(conn, &transitions, now).await
+    Ok(())
 }

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::super::order::{Customer, HoldKind, Line, Order, Ref, RefKind, Shipping};
+use super::super::order::{Customer, HoldKind, Line, Order, OrderHead, Ref, RefKind, Shipping};
 use super::stored;
 use crate::money::Currency;
 
@@ -109,6 +109,46 @@ pub async fn load(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Ord
                 updated_at: row.updated_at,
                 paid_at: row.paid_at,
                 fulfilled_at: row.fulfilled_at,
+            })
+        })
+        .collect()
+}
+
+/// Loads what providers must know of orders, but for their lines, in no order.
+///
+/// # Errors
+/// The database's.
+pub async fn load_heads(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<OrderHead>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+          id, number, account, currency, amount_total, stripe_customer, customer_email, customer_name,
+          shipping as "shipping: Json<Shipping>",
+          metadata as "metadata: Json<serde_json::Map<String, serde_json::Value>>", created_at
+        from orders
+        where id = any($1)
+        "#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(OrderHead {
+                id: row.id,
+                number: row.number,
+                account: row.account,
+                currency: Currency::parse(&row.currency)
+                    .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+                amount_total: row.amount_total,
+                customer: Customer {
+                    email: row.customer_email,
+                    name: row.customer_name,
+                    stripe_customer: row.stripe_customer,
+                },
+                shipping: row.shipping.map(|Json(shipping)| shipping),
+                metadata: row.metadata.0,
+                created_at: row.created_at,
             })
         })
         .collect()
