@@ -21,6 +21,7 @@ mod recall;
 mod scripted;
 mod shop;
 mod split;
+mod statements;
 mod stopping;
 mod straight_line;
 mod suspicion;

@@ -1,5 +1,5 @@
 //! A TCP proxy in front of the tests' Postgres that can be stalled, cut and mended: the database gone, slow or moved. It
-//! can also keep notifications back, as a pooler that shares connections does. It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
+//! can also keep notifications back, as a pooler that shares connections does, and counts what goes through. It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -38,6 +38,7 @@ struct Counts {
     accepted: AtomicUsize,
     passed: AtomicUsize,
     kept: AtomicUsize,
+    statements: AtomicUsize,
 }
 
 impl Proxy {
@@ -65,6 +66,11 @@ impl Proxy {
     /// How many notifications went through so far, and how many were kept back.
     pub fn notifications(&self) -> (usize, usize) {
         (self.counts.passed.load(Ordering::SeqCst), self.counts.kept.load(Ordering::SeqCst))
+    }
+
+    /// How many statements Postgres carried out so far, `begin` and `commit` among them.
+    pub fn statements(&self) -> usize {
+        self.counts.statements.load(Ordering::SeqCst)
     }
 
     /// Lets no notification through any more; everything else goes on as before, and nobody is told.
@@ -228,6 +234,7 @@ struct Messages {
 
 impl Messages {
     const NOTIFICATION: u8 = b'A';
+    const COMMAND_COMPLETE: u8 = b'C';
 
     /// What of it goes on, whole messages only.
     fn pass(&mut self, read: &[u8], state: &watch::Receiver<State>, counts: &Counts) -> Vec<u8> {
@@ -239,6 +246,9 @@ impl Messages {
                 break;
             }
             let message = self.begun.drain(..length);
+            if kind == Self::COMMAND_COMPLETE {
+                counts.statements.fetch_add(1, Ordering::SeqCst);
+            }
             if kind != Self::NOTIFICATION {
                 passed.extend(message);
             } else if state.borrow().keeps_notifications {
