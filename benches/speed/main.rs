@@ -14,6 +14,7 @@ mod events;
 mod fulfil;
 mod load;
 mod machine;
+mod pick_up;
 mod postgres;
 mod table;
 mod yardsticks;
