@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -68,7 +69,7 @@ impl Recorder {
     /// Starts the committer; it ends when the last recorder is dropped and everything that waited is answered.
     pub fn start(pool: PgPool, metrics: InboxMetrics) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(Committer { pool, metrics }.run(waiting)))
+        (Self { queue }, tokio::spawn(Committer { pool, metrics, conn: None }.run(waiting)))
     }
 
     /// Stores an event and waits until it is durable.
@@ -89,21 +90,26 @@ impl Recorder {
 struct Committer {
     pool: PgPool,
     metrics: InboxMetrics,
+    /// Kept from batch to batch while there is one after the other: to give it back asks it twice whether it still works.
+    conn: Option<PoolConnection<Postgres>>,
 }
 
 impl Committer {
-    async fn run(self, mut waiting: mpsc::Receiver<Waiting>) {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::with_capacity(LARGEST_BATCH);
         while waiting.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
             // Whoever stopped waiting has been told to send again.
             batch.retain(|waiting| !waiting.answer.is_closed());
             self.commit(std::mem::take(&mut batch)).await;
+            if waiting.is_empty() {
+                self.conn = None;
+            }
         }
     }
 
     /// Stores a batch. If the database refuses it for what is in it, each event is tried alone, so that one that
     /// cannot be stored does not take the others with it.
-    async fn commit(&self, batch: Vec<Waiting>) {
+    async fn commit(&mut self, batch: Vec<Waiting>) {
         if batch.is_empty() {
             return;
         }
@@ -124,7 +130,7 @@ impl Committer {
         }
     }
 
-    async fn store_patiently(&self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
+    async fn store_patiently(&mut self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
         let deadline = Instant::now() + RETRIED_FOR;
         loop {
             match self.store(batch).await {
@@ -135,7 +141,7 @@ impl Committer {
     }
 
     /// Returns the ids of the batch's events that were new.
-    async fn store(&self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
+    async fn store(&mut self, batch: &[Waiting]) -> Result<Vec<String>, Failure> {
         let mut events: HashMap<&str, &NewEvent> = HashMap::with_capacity(batch.len());
         for waiting in batch {
             events.entry(&waiting.event.envelope.id).or_insert(&waiting.event);
@@ -144,11 +150,15 @@ impl Committer {
         // Sorted, so that two committers with the same ids wait for each other instead of deadlocking.
         events.sort_unstable_by(|a, b| a.envelope.id.cmp(&b.envelope.id));
 
-        let mut conn = self.pool.acquire().await.map_err(|error| Failure::of(&error))?;
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => self.pool.acquire().await.map_err(|error| Failure::of(&error))?,
+        };
         let stored = timeout(STATEMENT_TIMEOUT, store::insert_events(&mut conn, &events)).await;
         match stored {
             Ok(Ok(new)) => {
                 self.metrics.batch_stored(events.len());
+                self.conn = Some(conn);
                 Ok(new)
             }
             Ok(Err(error)) => Err(Failure::of(&error)),
