@@ -218,9 +218,13 @@ impl Applier {
             event.body.as_deref().ok_or_else(|| Fault::Lasting("its payload has expired".to_owned()))?;
         let handler = dispatch::handler(&event.event_type)
             .ok_or_else(|| Fault::NotOurs(format!("nothing here acts on {}", event.event_type)))?;
-        let opened =
-            Event::open(&event.id, &event.event_type, event.account.as_deref(), event.created_at, body);
-        let opened = opened.map_err(Unreadable::from)?;
+        let opened = Event {
+            id: &event.id,
+            event_type: &event.event_type,
+            account: event.account.as_deref(),
+            created_at: event.created_at,
+            body,
+        };
         Ok(match handler {
             Handler::Order(read) => Read::Order(Box::new(read(&opened)?)),
             Handler::Subscription(read) => {

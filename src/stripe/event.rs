@@ -148,7 +148,7 @@ fn is_name(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// An event as it was filed, with its object still unread.
+/// An event as it was filed, with its body still unread.
 #[derive(Debug)]
 pub struct Event<'b> {
     /// `evt_…`
@@ -159,16 +159,22 @@ pub struct Event<'b> {
     pub account: Option<&'b str>,
     /// Stripe's time, whole seconds.
     pub created_at: Option<OffsetDateTime>,
-    /// The idempotency key of the call that caused it, where a call did and Stripe tells.
-    pub idempotency_key: Option<String>,
-    /// `data.object` as it came.
-    pub object: &'b RawValue,
+    /// The bytes that Stripe signed.
+    pub body: &'b str,
 }
 
 #[derive(Deserialize)]
-struct Body<'b> {
-    #[serde(borrow)]
-    data: BodyData<'b>,
+struct WithObject<T> {
+    data: Data<T>,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    object: T,
+}
+
+#[derive(Deserialize)]
+struct WithRequest {
     /// Before 2017-05-25 a text, which names no key.
     #[serde(default, deserialize_with = "lenient")]
     request: Option<WireRequest>,
@@ -180,35 +186,18 @@ struct WireRequest {
     idempotency_key: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct BodyData<'b> {
-    #[serde(borrow)]
-    object: &'b RawValue,
-}
-
 impl<'b> Event<'b> {
-    /// Finds the object in the body of an event.
+    /// Reads the object, in one pass over the whole body.
     ///
     /// # Errors
-    /// There is no `data.object`.
-    pub fn open(
-        id: &'b str,
-        event_type: &'b str,
-        account: Option<&'b str>,
-        created_at: Option<OffsetDateTime>,
-        body: &'b str,
-    ) -> Result<Self, serde_json::Error> {
-        let body: Body<'b> = serde_json::from_str(body)?;
-        let idempotency_key = body.request.and_then(|request| request.idempotency_key);
-        Ok(Self { id, event_type, account, created_at, idempotency_key, object: body.data.object })
+    /// There is none, or it is not of the shape that the event's type promises.
+    pub fn object<T: Deserialize<'b>>(&self) -> Result<T, serde_json::Error> {
+        Ok(serde_json::from_str::<WithObject<T>>(self.body)?.data.object)
     }
 
-    /// Reads the object.
-    ///
-    /// # Errors
-    /// It is not of the shape that the event's type promises.
-    pub fn object<T: Deserialize<'b>>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.object.get())
+    /// The idempotency key of the call that caused it, where a call did and Stripe tells.
+    pub fn idempotency_key(&self) -> Option<String> {
+        serde_json::from_str::<WithRequest>(self.body).ok()?.request?.idempotency_key
     }
 }
 

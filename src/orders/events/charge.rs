@@ -35,7 +35,7 @@ pub fn on_charge_refunded(event: &Event<'_>) -> Read {
         money.extend(refund_facts(refund)?);
     }
     let mut told = refunds().map(told).collect::<Result<Vec<_>, _>>()?;
-    told.extend(event.idempotency_key.clone().map(|key| Told::ChargeRefunded { key }));
+    told.extend(event.idempotency_key().map(|key| Told::ChargeRefunded { key }));
     let news = News { money, ..News::default() };
     Ok(OrderEvent { told, ..read(event, charge_refs(&charge), &charge.metadata, news) })
 }
