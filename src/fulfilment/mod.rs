@@ -40,12 +40,15 @@
 //! The line of reading: [`FulfilmentWorker::run_once`] in `fulfil.rs`, then `state.rs` for every decision, `store.rs`
 //! for every statement.
 
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::state::State;
-use crate::orders::{self, Cause, Consequence, FulfilmentMove, FulfilmentStatus};
+use crate::orders::{self, Cause, Consequence, FulfilmentMove, FulfilmentStatus, ToSend};
 
 mod by_hand;
 mod callback;
@@ -197,6 +200,50 @@ pub async fn queue(conn: &mut PgConnection, orders: &[ToQueue], now: OffsetDateT
     store::notify(conn).await
 }
 
+/// Queues those of these orders that have no fulfilment yet, ahead of their being saved, and wakes the workers once;
+/// returns them. The caller locked the orders and moves their axis. Those of which nothing is to be sent are left to
+/// [`queue`].
+///
+/// # Errors
+/// The database failed; nothing may be committed.
+pub fn queue_new<'c>(
+    conn: &'c mut PgConnection,
+    orders: &'c [ToSend],
+    now: OffsetDateTime,
+) -> BoxFuture<'c, sqlx::Result<Vec<Uuid>>> {
+    Box::pin(async move {
+        let ids: Vec<Uuid> = orders.iter().map(|order| order.order_id).collect();
+        let country: HashMap<Uuid, &ToSend> = orders.iter().map(|order| (order.order_id, order)).collect();
+        let mut new = store::load_to_split(conn, &ids).await?;
+        new.retain(|order| !order.has_parts);
+        for order in &mut new {
+            order.to_split.country = country.get(&order.order_id).and_then(|order| order.country.clone());
+        }
+        let rules = store::load_rules(conn).await?;
+        let parts: Vec<_> = new.into_iter().flat_map(|order| inserts(order, &rules)).collect();
+        let queued = store::insert_parts(conn, &parts, now).await?;
+        if !queued.is_empty() {
+            store::notify(conn).await?;
+        }
+        Ok(queued)
+    })
+}
+
+/// The parts of an order that has none; empty where nothing of it is to be sent.
+fn inserts(order: store::Unqueued, rules: &[split::Rule]) -> Vec<store::Insert> {
+    let split = split::split(&order.to_split, rules);
+    let account = order.to_split.account.unwrap_or_default();
+    let parts = (1..).zip(split);
+    parts
+        .map(|(number, part)| store::Insert {
+            order_id: order.order_id,
+            number,
+            account: account.clone(),
+            part,
+        })
+        .collect()
+}
+
 /// Splits orders that have no parts, and closes those of which nothing is to be sent; returns the others.
 async fn split_new(
     conn: &mut PgConnection,
@@ -207,17 +254,12 @@ async fn split_new(
     let rules = store::load_rules(conn).await?;
     let (mut parts, mut done) = (Vec::new(), Vec::new());
     for order in new {
-        let account = order.to_split.account.clone().unwrap_or_default();
-        let split = split::split(&order.to_split, &rules);
+        let order_id = order.order_id;
+        let split = inserts(order, &rules);
         if split.is_empty() {
-            done.push(order.order_id);
+            done.push(order_id);
         }
-        parts.extend((1..).zip(split).map(|(number, part)| store::Insert {
-            order_id: order.order_id,
-            number,
-            account: account.clone(),
-            part,
-        }));
+        parts.extend(split);
     }
     close_empty(conn, orders, &done, now).await?;
     store::insert_parts(conn, &parts, now).await

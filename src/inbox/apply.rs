@@ -176,7 +176,7 @@ impl Applier {
             }
         }
 
-        let settled = settle(conn, &candidates, self.patience, now).await?;
+        let settled = settle(conn, &candidates, self.patience, fulfilment::queue_new, now).await?;
         fulfilment::follow(conn, &settled.consequences, now).await?;
         // Also what concerns no order yet: an invoice is known long before it is one.
         let told: Vec<(Option<Uuid>, &OrderEvent)> = candidates

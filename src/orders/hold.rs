@@ -50,7 +50,7 @@ pub async fn release_holds(
     let Some((before, released)) = released else { return Ok(None) };
 
     let cause = Cause::Operator(by.to_owned());
-    let saved = Saved { before, after: &released.after, success_at: None };
+    let saved = Saved { before, after: &released.after, success_at: None, is_queued: false };
     store::save(conn, &[saved], &HashMap::new(), by, now).await?;
     let moves = released.moves.into_iter();
     let transitions: Vec<_> =

@@ -28,7 +28,7 @@ pub use order::{
     Axis, Cause, Customer, FulfilmentStatus, HoldKind, Line, LineKind, LookupKind, Order, OrderHead, Origin,
     PaymentStatus, Ref, RefKind, Shipping, UnknownValue,
 };
-pub use settle::{Candidate, Patience, SettleError, Settled, Verdict, settle};
+pub use settle::{Candidate, Patience, QueueNew, SettleError, Settled, ToSend, Verdict, settle};
 pub use state::{Consequence, MoneyKind};
 pub use steer::{LockedOrder, Step};
 pub use store::{

@@ -22,12 +22,14 @@ mod adopt;
 mod ask;
 mod lessons;
 mod merge;
+mod queue;
 mod resolve;
 
 pub(super) use adopt::order_key;
 pub(super) use ask::name_answer;
 use lessons::{Lessons, Told};
 pub(super) use merge::unite_linked;
+pub use queue::{QueueNew, ToSend};
 use resolve::Resolved;
 
 /// An event and how long it has been known to belong to no order.
@@ -105,7 +107,7 @@ pub enum SettleError {
     Database(#[from] sqlx::Error),
 }
 
-/// Settles a batch.
+/// Settles a batch. `queue` is fulfilment's: see [`QueueNew`].
 ///
 /// # Errors
 /// See [`SettleError`]; the caller rolls back.
@@ -113,6 +115,7 @@ pub async fn settle(
     conn: &mut PgConnection,
     candidates: &[Candidate],
     patience: Patience,
+    queue: QueueNew,
     now: OffsetDateTime,
 ) -> Result<Settled, SettleError> {
     let new_links = store::insert_links(conn, candidates).await?;
@@ -158,6 +161,10 @@ pub async fn settle(
     settled.appeared.extend(batch.refs.keys().map(ToString::to_string));
     store::merge(conn, &batch.merged).await?;
     store::insert_refs(conn, &batch.refs, now).await?;
+    let written = batch.written.iter();
+    let written = written.map(|(order_id, told)| (*order_id, told.lines.as_slice(), &told.stand_ins));
+    store::write_lines(conn, written).await?;
+    let queued = batch.queue(conn, &before, queue, now).await?;
     let changed: Vec<Saved<'_>> = batch
         .facts
         .values()
@@ -165,13 +172,11 @@ pub async fn settle(
             before: &before[&after.id],
             after,
             success_at: batch.success_at.get(&after.id).copied(),
+            is_queued: queued.contains(&after.id),
         })
         .filter(Saved::is_change)
         .collect();
     store::save(conn, &changed, &batch.money_events, store::BY_EVENT, now).await?;
-    let written = batch.written.iter();
-    let written = written.map(|(order_id, told)| (*order_id, told.lines.as_slice(), &told.stand_ins));
-    store::write_lines(conn, written).await?;
     store::insert_transitions(conn, &batch.transitions, now).await?;
     settled.consequences = batch.consequences;
     Ok(settled)

@@ -134,7 +134,7 @@ impl LockedOrder {
         }
         let moved = self.facts.transition(&news);
         self.facts = moved.after;
-        let saved = Saved { before: &before, after: &self.facts, success_at: None };
+        let saved = Saved { before: &before, after: &self.facts, success_at: None, is_queued: false };
         if saved.is_change() {
             let by = match cause {
                 Cause::Event(_) => store::BY_EVENT,

@@ -44,7 +44,8 @@ pub(in super::super) async fn load_to_split(
         r#"
         select
           o.id,
-          exists (select from fulfilments as f where f.order_id = o.id) as "has_parts!",
+          -- No `exists`: Postgres may answer that for all orders at once, by reading every fulfilment.
+          (select true from fulfilments as f where f.order_id = o.id limit 1) as has_parts,
           coalesce(o.account, p.destination) as account,
           o.shipping ->> 'country' as country,
           l.position as "position?",
@@ -69,7 +70,7 @@ pub(in super::super) async fn load_to_split(
                 lines: Vec::new(),
                 has_adjustments: false,
             };
-            orders.push(Unqueued { order_id: row.id, has_parts: row.has_parts, to_split });
+            orders.push(Unqueued { order_id: row.id, has_parts: row.has_parts.is_some(), to_split });
         }
         if let (Some(order), Some(line)) = (orders.last_mut(), row.position.zip(row.sku)) {
             match row.kind.as_deref() {

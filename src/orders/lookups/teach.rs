@@ -185,6 +185,7 @@ impl Lessons {
             before,
             after: &self.after[&before.id],
             success_at: None,
+            is_queued: false,
         });
         let changed: Vec<Saved<'_>> = saved.filter(Saved::is_change).collect();
         store::save(conn, &changed, &HashMap::new(), store::BY_LOOKUP, now).await?;

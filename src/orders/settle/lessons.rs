@@ -46,8 +46,13 @@ impl Lessons {
         patience: Patience,
         now: OffsetDateTime,
     ) -> Result<Self, SettleError> {
-        let orders: BTreeSet<Uuid> =
-            resolved.iter().filter_map(|event| event.orders.first().copied()).collect();
+        // Most events teach nobody.
+        let orders: BTreeSet<Uuid> = candidates
+            .iter()
+            .zip(resolved)
+            .filter(|(candidate, resolved)| may_teach(&candidate.event, resolved))
+            .filter_map(|(_, resolved)| resolved.orders.first().copied())
+            .collect();
         let learners = store::list_learners(conn, &orders.into_iter().collect::<Vec<_>>()).await?;
         let mut taught: HashSet<Uuid> = HashSet::new();
         let mut purchases: BTreeMap<usize, (Uuid, &OrderEvent, Origin, Bought)> = BTreeMap::new();
@@ -110,4 +115,10 @@ impl Lessons {
     pub(super) fn take(&mut self, position: usize) -> Option<Told> {
         self.told.remove(&position).map(|(_, told)| told)
     }
+}
+
+/// Whether an event tells what was bought to those who know least of it, or that it is an invoice that was paid.
+fn may_teach(event: &OrderEvent, resolved: &Resolved) -> bool {
+    event.seed.as_ref().is_some_and(|seed| Origin::PaymentIntent.may_learn_from(seed.origin))
+        || resolved.unclaimed.iter().any(|known| known.kind == RefKind::Invoice)
 }

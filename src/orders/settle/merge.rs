@@ -140,7 +140,7 @@ pub(in super::super) async fn unite_linked(
     let changed: Vec<Saved<'_>> = batch
         .facts
         .values()
-        .map(|after| Saved { before: &before[&after.id], after, success_at: None })
+        .map(|after| Saved { before: &before[&after.id], after, success_at: None, is_queued: false })
         .filter(Saved::is_change)
         .collect();
     store::save(conn, &changed, &HashMap::new(), store::BY_LOOKUP, now).await?;

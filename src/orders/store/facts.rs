@@ -34,7 +34,8 @@ pub(crate) async fn load_facts_for_update(
         select
           id, origin, currency, amount_total, amount_to_capture, payment_status, fulfilment_status, stripe_customer, customer_email,
           customer_name, shipping as "shipping: Json<Shipping>", merged_into,
-          exists (select from order_refs where order_id = orders.id and kind = 'invoice') as "has_invoice!"
+          -- No `exists`: Postgres may answer that for all orders at once, by reading every reference.
+          (select true from order_refs where order_id = orders.id and kind = 'invoice' limit 1) as has_invoice
         from orders
         where id = any($1)
         order by id
@@ -56,7 +57,7 @@ pub(crate) async fn load_facts_for_update(
             fulfilment: stored(&row.fulfilment_status)?,
             money: BTreeSet::new(),
             holds: BTreeMap::new(),
-            has_invoice: row.has_invoice,
+            has_invoice: row.has_invoice.is_some(),
             details: Details {
                 stripe_customer: row.stripe_customer,
                 email: row.customer_email,
@@ -69,43 +70,51 @@ pub(crate) async fn load_facts_for_update(
         orders.insert(row.id, facts);
     }
 
-    let money = sqlx::query!(
-        "select order_id, kind, stripe_id, amount, currency from payments where order_id = any($1)",
+    // After the locks: what another batch wrote while this one waited for them is seen.
+    let known = sqlx::query!(
+        r#"
+        select
+          order_id as "order_id!", kind as "kind!", stripe_id as "source!", amount, currency,
+          null as reason, null as released_by, null as release_reason
+        from payments
+        where order_id = any($1)
+        union all
+        select order_id, kind, source_id, null, null, reason, released_by, release_reason
+        from holds
+        where order_id = any($1)
+        "#,
         ids
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    for row in money {
-        let kind = MoneyKind::ALL.iter().find(|kind| kind.as_str() == row.kind).copied();
-        let kind =
-            kind.ok_or_else(|| sqlx::Error::Decode(format!("{:?} is no kind of payment", row.kind).into()))?;
-        let fact = MoneyFact {
-            kind,
-            stripe_id: row.stripe_id,
-            amount: row.amount,
-            currency: currency(&row.currency)?,
-        };
-        orders.entry(row.order_id).and_modify(|order| _ = order.money.insert(fact));
-    }
-
-    let holds = sqlx::query!(
-        "select order_id, kind, source_id, reason, released_by, release_reason from holds where order_id = any($1)",
-        ids,
     )
     .fetch_all(conn)
     .await?;
-    for row in holds {
-        let key = (stored(&row.kind)?, row.source_id);
-        let reason = row.reason;
-        let state = match (row.released_by, row.release_reason) {
-            (Some(by), because) => HoldState::Released {
-                reason,
-                because: because.unwrap_or_default(),
-                by: Some(by).filter(|by| ![BY_EVENT, BY_API, BY_LOOKUP].contains(&by.as_str())),
-            },
-            (None, _) => HoldState::Open { reason },
-        };
-        orders.entry(row.order_id).and_modify(|order| _ = order.holds.insert(key, state));
+    for row in known {
+        let Some(order) = orders.get_mut(&row.order_id) else { continue };
+        match (row.amount.zip(row.currency), row.reason) {
+            (Some((amount, code)), _) => {
+                let kind = MoneyKind::ALL.iter().find(|kind| kind.as_str() == row.kind).copied();
+                let kind = kind.ok_or_else(|| {
+                    sqlx::Error::Decode(format!("{:?} is no kind of payment", row.kind).into())
+                })?;
+                order.money.insert(MoneyFact {
+                    kind,
+                    stripe_id: row.source,
+                    amount,
+                    currency: currency(&code)?,
+                });
+            }
+            (None, reason) => {
+                let reason = reason.unwrap_or_default();
+                let state = match (row.released_by, row.release_reason) {
+                    (Some(by), because) => HoldState::Released {
+                        reason,
+                        because: because.unwrap_or_default(),
+                        by: Some(by).filter(|by| ![BY_EVENT, BY_API, BY_LOOKUP].contains(&by.as_str())),
+                    },
+                    (None, _) => HoldState::Open { reason },
+                };
+                order.holds.insert((stored(&row.kind)?, row.source), state);
+            }
+        }
     }
     Ok(orders)
 }
@@ -120,17 +129,19 @@ pub(crate) struct Saved<'s> {
     pub after: &'s OrderFacts,
     /// Stripe's time of the first success in the batch.
     pub success_at: Option<OffsetDateTime>,
+    /// Whether fulfilment has queued it ahead of this.
+    pub is_queued: bool,
 }
 
 impl Saved<'_> {
     /// Whether there is anything to save.
     pub(crate) fn is_change(&self) -> bool {
-        self.before != self.after || self.success_at.is_some()
+        self.before != self.after || self.success_at.is_some() || self.is_queued
     }
 }
 
-/// Saves what a batch changed: orders, money, holds. The fulfilment axis is not saved here: the
-/// consequences move it. `by` is who opens and ends the holds, as the table has it, where a person does not.
+/// Saves what a batch changed: orders, money, holds. The fulfilment axis is not saved here, but for what is queued
+/// already: the consequences move it. `by` is who opens and ends the holds, as the table has it, where a person does not.
 pub(crate) async fn save(
     conn: &mut PgConnection,
     orders: &[Saved<'_>],
@@ -169,6 +180,7 @@ async fn update_orders(
     let names: Vec<Option<&str>> = after().map(|order| order.details.name.as_deref()).collect();
     let shippings: Vec<Option<Json<&Shipping>>> =
         after().map(|order| order.details.shipping.as_ref().map(Json)).collect();
+    let is_queued: Vec<bool> = orders.iter().map(|order| order.is_queued).collect();
     let to_capture: Vec<Option<i64>> = after().map(|order| order.to_capture).collect();
     let metadata: Vec<Option<Json<&Metadata>>> =
         after().map(|order| order.learnt.as_ref().map(|terms| Json(&terms.metadata))).collect();
@@ -190,14 +202,16 @@ async fn update_orders(
           shipping = new.shipping,
           metadata = coalesce(new.metadata, orders.metadata),
           amount_to_capture = new.amount_to_capture,
+          fulfilment_status = case when new.is_queued then 'queued' else orders.fulfilment_status end,
           updated_at = $15
         from unnest(
           $1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::int[],
           $9::bool[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::jsonb[], $16::jsonb[],
-          $17::bigint[]
+          $17::bigint[], $18::bool[]
         ) as new (
           id, origin, amount_total, currency, payment_status, amount_paid, amount_refunded, open_holds, is_paid,
-          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping, metadata, amount_to_capture
+          stripe_paid_at, stripe_customer, customer_email, customer_name, shipping, metadata, amount_to_capture,
+          is_queued
         )
         where orders.id = new.id
         ",
@@ -218,6 +232,7 @@ async fn update_orders(
         now,
         &metadata as &[Option<Json<&Metadata>>],
         &to_capture as &[Option<i64>],
+        &is_queued,
     )
     .execute(conn)
     .await?;

@@ -29,7 +29,7 @@ pub(crate) async fn list_learners(
         select
           id,
           origin,
-          exists (select from order_lines where order_id = orders.id) as "has_lines!"
+          (select true from order_lines where order_id = orders.id limit 1) as has_lines
         from orders
         where id = any($1)
           and origin in ('payment_intent', 'checkout_session')
@@ -39,7 +39,7 @@ pub(crate) async fn list_learners(
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| Ok((row.id, Learner { origin: stored(&row.origin)?, has_lines: row.has_lines })))
+        .map(|row| Ok((row.id, Learner { origin: stored(&row.origin)?, has_lines: row.has_lines.is_some() })))
         .collect()
 }
 
