@@ -1,12 +1,15 @@
 //! Applying: a batch of due events in, their effects and their new states out, in one transaction.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -27,7 +30,8 @@ use crate::stripe::Event;
 use crate::subscriptions;
 use crate::subscriptions::events::SubscriptionEvent;
 
-const LARGEST_BATCH: i64 = 128;
+/// Large enough for what a statement costs to be nothing beside what its rows cost.
+const LARGEST_BATCH: usize = 256;
 /// Tries at an event that cannot be applied; the waits between them double from one second.
 const MOST_ATTEMPTS: i32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -45,6 +49,7 @@ pub struct Applier {
     livemode: bool,
     patience: Patience,
     metrics: InboxMetrics,
+    crowded: Arc<Notify>,
 }
 
 /// Why a batch was rolled back.
@@ -88,7 +93,7 @@ impl Applier {
         patience: Patience,
         metrics: InboxMetrics,
     ) -> Self {
-        Self { pool, clock, livemode, patience, metrics }
+        Self { pool, clock, livemode, patience, metrics, crowded: Arc::default() }
     }
 
     /// Applies one batch; returns how many events it looked at. None means that nothing is due.
@@ -97,8 +102,13 @@ impl Applier {
     /// The database is out of reach. Nothing is lost: what was not committed is still due.
     pub async fn run_once(&self) -> sqlx::Result<usize> {
         for _ in 0..MOST_RACES {
-            match self.apply(LARGEST_BATCH, None).await {
-                Ok(looked_at) => return Ok(looked_at),
+            match self.apply(None).await {
+                Ok(looked_at) => {
+                    if looked_at == LARGEST_BATCH {
+                        self.crowded.notify_one();
+                    }
+                    return Ok(looked_at);
+                }
                 Err(Failed::Race) => {}
                 Err(Failed::Unavailable(error)) => return Err(error),
                 Err(Failed::Poison(_)) => return self.isolate().await,
@@ -107,17 +117,22 @@ impl Applier {
         Ok(0)
     }
 
-    /// Applies due events in one transaction.
-    async fn apply(&self, limit: i64, only: Option<&str>) -> Result<usize, Failed> {
-        let applied = timeout(LONGEST_TRANSACTION, self.apply_due(limit, only)).await;
+    /// Is notified when there was more to do than one batch takes.
+    pub fn crowded(&self) -> Arc<Notify> {
+        Arc::clone(&self.crowded)
+    }
+
+    /// Applies due events in one transaction; with `only`, that event and no other.
+    async fn apply(&self, only: Option<&str>) -> Result<usize, Failed> {
+        let applied = timeout(LONGEST_TRANSACTION, self.apply_due(only)).await;
         applied.unwrap_or(Err(Failed::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
-    async fn apply_due(&self, limit: i64, only: Option<&str>) -> Result<usize, Failed> {
+    async fn apply_due(&self, only: Option<&str>) -> Result<usize, Failed> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         // A fault of ours that panics counts as the event's: it must not end the worker.
-        let applied = AssertUnwindSafe(self.apply_claimed(&mut tx, now, limit, only)).catch_unwind().await;
+        let applied = AssertUnwindSafe(self.apply_claimed(&mut tx, now, only)).catch_unwind().await;
         let applied = applied.unwrap_or_else(|panic| {
             Err(Failed::Poison(format!("a fault in Packline: {}", told(panic.as_ref()))))
         });
@@ -140,10 +155,12 @@ impl Applier {
         &self,
         conn: &mut PgConnection,
         now: OffsetDateTime,
-        limit: i64,
         only: Option<&str>,
     ) -> Result<(Vec<DueEvent>, Vec<Mark>), Failed> {
-        let due = store::claim_due(conn, now, limit, only).await?;
+        let due = match only {
+            Some(id) => store::claim_one(conn, now, id).await?,
+            None => store::claim_due(conn, now, LARGEST_BATCH as i64).await?,
+        };
         let mut marks = Vec::with_capacity(due.len());
         if due.is_empty() {
             return Ok((due, marks));
@@ -239,10 +256,10 @@ impl Applier {
     async fn isolate(&self) -> sqlx::Result<usize> {
         let due = {
             let mut conn = self.pool.acquire().await?;
-            store::list_due(&mut conn, self.clock.now(), LARGEST_BATCH).await?
+            store::list_due(&mut conn, self.clock.now(), LARGEST_BATCH as i64).await?
         };
         for id in &due {
-            match self.apply(1, Some(id)).await {
+            match self.apply(Some(id)).await {
                 Ok(_) | Err(Failed::Race) => {}
                 Err(Failed::Unavailable(error)) => return Err(error),
                 Err(Failed::Poison(error)) => self.put_off(id, error).await?,
@@ -254,7 +271,7 @@ impl Applier {
     async fn put_off(&self, id: &str, error: String) -> sqlx::Result<()> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        let due = store::claim_due(&mut tx, now, 1, Some(id)).await?;
+        let due = store::claim_one(&mut tx, now, id).await?;
         let marks: Vec<Mark> =
             due.iter().map(|event| Fault::Passing(error.clone()).mark(event, now)).collect();
         store::mark(&mut tx, &marks, now).await?;
@@ -265,9 +282,10 @@ impl Applier {
 
     /// One line an event, with its ids.
     fn report(&self, due: &[DueEvent], marks: &[Mark], now: OffsetDateTime) {
+        let due: HashMap<&str, &DueEvent> = due.iter().map(|event| (event.id.as_str(), event)).collect();
         for mark in marks {
             self.metrics.looked_at(mark.state);
-            let event = due.iter().find(|event| event.id == mark.id);
+            let event = due.get(mark.id.as_str());
             if let Some(event) = event.filter(|_| mark.state == "applied") {
                 self.metrics.applied_after((now - event.received_at).unsigned_abs());
             }

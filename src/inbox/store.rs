@@ -117,12 +117,11 @@ pub(super) struct DueEvent {
     pub body: Option<String>,
 }
 
-/// Claims what is due, oldest first, until the transaction ends. With `only`, that event and no other.
+/// Claims what is due, oldest first, until the transaction ends.
 pub(super) async fn claim_due(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     limit: i64,
-    only: Option<&str>,
 ) -> sqlx::Result<Vec<DueEvent>> {
     sqlx::query_as!(
         DueEvent,
@@ -133,7 +132,6 @@ pub(super) async fn claim_due(
         from stripe_events events
         left join stripe_event_payloads bodies on bodies.event_id = events.id
         where events.next_attempt_at <= $1
-          and ($3::text is null or events.id = $3)
         order by events.next_attempt_at, events.id
         limit $2
         -- Other workers pass over what this one has.
@@ -141,7 +139,31 @@ pub(super) async fn claim_due(
         "#,
         now,
         limit,
-        only,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Claims one event, if it is due. A statement of its own: Postgres keeps the plan of each.
+pub(super) async fn claim_one(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    id: &str,
+) -> sqlx::Result<Vec<DueEvent>> {
+    sqlx::query_as!(
+        DueEvent,
+        r#"
+        select
+          events.id, events.type as event_type, events.account, events.livemode, events.created_at,
+          events.received_at, events.parked_at, events.attempts, bodies.body as "body?"
+        from stripe_events events
+        left join stripe_event_payloads bodies on bodies.event_id = events.id
+        where events.id = $2
+          and events.next_attempt_at <= $1
+        for update of events skip locked
+        "#,
+        now,
+        id,
     )
     .fetch_all(conn)
     .await

@@ -66,6 +66,9 @@ impl Workers {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let wake = Wake::start(pool.clone(), &[db::EVENTS_CHANNEL, db::FULFILMENTS_CHANNEL], &tasks, &stop);
         let woken = wake.on(db::EVENTS_CHANNEL);
+        // A second flight while there is more than one batch to do: one works while Postgres writes the other down.
+        let second = applier.clone();
+        tasks.spawn(run("inbox", stop.clone(), applier.crowded(), async move || second.run_once().await));
         tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
         tasks.spawn(fulfilment.run(wake.on(db::FULFILMENTS_CHANNEL), stop.clone()));
         if let Some(at_stripe) = at_stripe {
