@@ -163,7 +163,10 @@ pub(crate) async fn insert_refs(
         insert into order_refs (kind, stripe_id, order_id, created_at)
         select kind, stripe_id, order_id, $4
         from unnest($1::text[], $2::text[], $3::uuid[]) as new (kind, stripe_id, order_id)
-        on conflict on constraint order_refs_stand_for_one_order do nothing
+        -- Another batch may have met the same purchase, and have found the same order.
+        on conflict on constraint order_refs_stand_for_one_order do update set
+          order_id = excluded.order_id
+        where order_refs.order_id = excluded.order_id
         ",
         &kinds as &[&str],
         &ids as &[&str],
@@ -172,7 +175,7 @@ pub(crate) async fn insert_refs(
     )
     .execute(conn)
     .await?;
-    // They were free when the batch began; whoever took one since then is not this batch.
+    // They were free when the batch began; whoever took one for another order since then is not this batch.
     if done.rows_affected() == refs.len() as u64 { Ok(()) } else { Err(SettleError::LostRace) }
 }
 
