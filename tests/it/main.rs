@@ -40,6 +40,7 @@ mod readme;
 mod receive;
 mod record;
 mod settle;
+mod statements;
 mod steering;
 mod stripe_client;
 mod subscriptions;
