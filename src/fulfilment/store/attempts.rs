@@ -1,5 +1,7 @@
 //! Attempts: opened by the claim, closed by the record.
 
+use std::collections::BTreeMap;
+
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -58,9 +60,7 @@ pub(in crate::fulfilment) async fn begin_attempts(
             updated_at = $8
           from unnest($1::uuid[], $2::integer[], $3::integer[], $4::timestamptz[], $5::text[])
             as new (id, attempt, tries, tries_since, task)
-          -- By both, so that no plan reads more, however small the table was when Postgres made it.
-          where f.id = any($1)
-            and f.id = new.id
+          where f.id = new.id
           returning f.id, f.attempts, f.provider, f.idempotency_key, new.task
         )
         insert into fulfilment_attempts
@@ -94,6 +94,41 @@ pub(in crate::fulfilment) async fn finish_attempts(
     ended: &[Ended<'_>],
     now: OffsetDateTime,
 ) -> sqlx::Result<()> {
+    // Nearly all end alike and without a word: those need no join, which Postgres may have planned for a table in which
+    // there were no attempts yet.
+    let mut alike: BTreeMap<(&str, i32), Vec<Uuid>> = BTreeMap::new();
+    for one in ended.iter().filter(|one| one.detail.is_none()) {
+        alike.entry((one.outcome, one.attempt)).or_default().push(one.fulfilment_id);
+    }
+    for ((outcome, attempt), ids) in alike {
+        let result = sqlx::query!(
+            r#"
+            update fulfilment_attempts
+            set
+              finished_at = $4,
+              outcome = $3
+            where fulfilment_id = any($1)
+              and attempt = $2
+              and outcome is null
+            "#,
+            &ids,
+            attempt,
+            outcome,
+            now,
+        )
+        .execute(&mut *conn)
+        .await?;
+        all_hit(result.rows_affected(), ids.len())?;
+    }
+    let in_words: Vec<&Ended<'_>> = ended.iter().filter(|one| one.detail.is_some()).collect();
+    finish_in_words(conn, &in_words, now).await
+}
+
+async fn finish_in_words(
+    conn: &mut PgConnection,
+    ended: &[&Ended<'_>],
+    now: OffsetDateTime,
+) -> sqlx::Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
@@ -109,9 +144,7 @@ pub(in crate::fulfilment) async fn finish_attempts(
           outcome = new.outcome,
           detail = new.detail
         from unnest($1::uuid[], $2::integer[], $3::text[], $4::text[]) as new (id, attempt, outcome, detail)
-        -- By both, so that no plan reads more, however small the table was when Postgres made it.
-        where a.fulfilment_id = any($1)
-          and a.fulfilment_id = new.id
+        where a.fulfilment_id = new.id
           and a.attempt = new.attempt
           and a.outcome is null
         "#,

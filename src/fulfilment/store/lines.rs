@@ -120,7 +120,6 @@ pub(in super::super) async fn mark_done(
           answered_round = lines.round
         from lines
         where lines.is_carried
-          and known.fulfilment_id = any($1)
           and known.fulfilment_id = lines.id
           and known.position = lines.position
         "#,

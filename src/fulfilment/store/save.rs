@@ -162,9 +162,7 @@ pub(in crate::fulfilment) async fn save(
           tries, tries_since, round, idempotency_key, priority, last_outcome, provider_reference,
           accepted_at, recalls_from, recall_outcome, called_off, snoozed_until
         )
-        -- By both, so that no plan reads more, however small the table was when Postgres made it.
-        where f.id = any($1)
-          and f.id = new.id
+        where f.id = new.id
         "#,
         &columns.ids,
         &columns.states as &[&str],

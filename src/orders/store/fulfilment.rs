@@ -118,9 +118,7 @@ async fn write(
             end,
             updated_at = $3
           from unnest($1::uuid[], $2::text[]) as new (id, fulfilment_status)
-          -- By both, so that no plan reads more, however small the table was when Postgres made it.
-          where orders.id = any($1)
-            and orders.id = new.id
+          where orders.id = new.id
         )
         insert into order_transitions (
           id, order_id, from_value, to_value, cause_kind, cause_id, reason, axis, at
