@@ -20,8 +20,8 @@ pub(in crate::fulfilment) async fn lengthen_leases(
           join unnest($1::uuid[], $2::integer[]) as held (id, attempt)
             on held.id = f.id
             and held.attempt = f.attempts
+          -- Only what is in progress has a holder.
           where f.lease_holder = $3
-            and f.state = 'in_progress'
           -- Never waited for: one that is locked is being recorded, or told about, and has a beat to spare.
           for no key update of f skip locked
         )

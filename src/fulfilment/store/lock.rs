@@ -112,8 +112,8 @@ pub(in crate::fulfilment) async fn lock_held(
         join unnest($1::uuid[], $2::integer[]) as mine (id, attempt)
           on mine.id = f.id
           and mine.attempt = f.attempts
+        -- Only what is in progress has a holder. To ask for the state too would offer Postgres the index of all that is.
         where f.lease_holder = $3
-          and f.state = 'in_progress'
         order by f.id
         -- Waits for a worker that is taking it over; once it did, the row is not ours any more and not returned.
         for no key update of f
