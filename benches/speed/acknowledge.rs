@@ -90,12 +90,14 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
     let mut alone: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     let mut starts = Vec::new();
     for _ in 0..scale.rounds {
+        // Signed anew in each round: a signature is good for five minutes.
+        let news = Arc::new(events::requests(0, most, 3));
         for kind in CONTENDERS {
             let url = prepare(kind, server, most / 2).await?;
             let requests = match kind {
-                "forged" => events::forged(most),
-                "duplicates" => known_already(&url, most).await?,
-                _ => events::requests(0, most, 3),
+                "forged" => Arc::new(events::forged(most)),
+                "duplicates" => Arc::new(known_already(&url, &news[..most / 20], most).await?),
+                _ => Arc::clone(&news),
             };
             let known = stored(kind, &url).await?;
 
@@ -103,7 +105,6 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
             let contender = start(kind, &url).await?;
             let (cpu, before) = (contender.cpu_seconds(), server.cost().await?);
             let expected = if kind == "forged" { 400 } else { 200 };
-            let requests = Arc::new(requests);
             let answered =
                 closed_loop(&contender.address, &requests, CONNECTIONS, scale.turn, expected).await?;
             let (cost, cpu) = (server.cost().await? - before, contender.cpu_seconds() - cpu);
@@ -132,8 +133,8 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
 }
 
 /// Deliveries of events that are there already, each again and again.
-async fn known_already(url: &str, most: usize) -> anyhow::Result<Vec<Request>> {
-    let few = Arc::new(events::requests(0, most / 20, 3));
+async fn known_already(url: &str, few: &[Request], most: usize) -> anyhow::Result<Vec<Request>> {
+    let few = Arc::new(few.to_vec());
     let contender = start("duplicates", url).await?;
     closed_loop(&contender.address, &few, CONNECTIONS, Duration::from_secs(60), 200).await?;
     Ok(few.iter().cycle().take(most).cloned().collect())

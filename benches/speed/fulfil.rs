@@ -14,21 +14,19 @@ use super::events;
 use super::load::closed_loop;
 use super::pick_up;
 use super::postgres::Server;
+use super::spent::{Since, Spent};
 use super::table::{self, told};
 
 const PATIENCE: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(20);
 
-async fn open(pool: &PgPool) -> anyhow::Result<i64> {
-    Ok(sqlx::query_scalar("select count(*) from fulfilments where state <> 'fulfilled'")
-        .fetch_one(pool)
-        .await?)
-}
-
+/// Waits until everything is fulfilled.
 async fn fulfilled(pool: &PgPool) -> anyhow::Result<()> {
+    let left = "select exists (select from fulfilments where state <> 'fulfilled')";
     let began = Instant::now();
-    while open(pool).await? > 0 {
-        ensure!(began.elapsed() < PATIENCE, "{} are not fulfilled", open(pool).await?);
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    while sqlx::query_scalar(left).fetch_one(pool).await? {
+        ensure!(began.elapsed() < PATIENCE, "not everything is fulfilled after {} s", PATIENCE.as_secs());
+        tokio::time::sleep(POLL).await;
     }
     Ok(())
 }
@@ -49,9 +47,11 @@ async fn backlog(server: &Server, orders: usize) -> anyhow::Result<(String, PgPo
 
 pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
     let (mut noop, mut http, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut of_noop, mut of_http) = (Spent::default(), Spent::default());
     let orders = scale.backlog / 5;
     for _ in 0..scale.rounds {
         let (url, pool) = backlog(server, orders).await?;
+        let since = Since::start_of(server).await?;
         let began = Instant::now();
         let worker = Contender::packline(
             &url,
@@ -61,16 +61,19 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
         .await?;
         fulfilled(&pool).await?;
         noop.push(orders as f64 / began.elapsed().as_secs_f64());
+        of_noop.add(server, &worker, &since, orders).await?;
         drop(worker);
 
         let warehouse = Contender::yardstick("warehouse", None).await?;
         let target = format!("http://{}/orders", warehouse.address);
         let settings = [("FULFILMENT_URL", target.as_str()), ("PACKLINE_LOG", "packline::cli=info")];
         let (url, pool) = backlog(server, orders / 2).await?;
+        let since = Since::start_of(server).await?;
         let began = Instant::now();
         let worker = Contender::packline(&url, &["worker"], &settings).await?;
         fulfilled(&pool).await?;
         http.push((orders / 2) as f64 / began.elapsed().as_secs_f64());
+        of_http.add(server, &worker, &since, orders / 2).await?;
         drop(worker);
 
         waits.push(pick_up::measure(server, scale.singles / 5).await?);
@@ -80,7 +83,9 @@ pub async fn measure(server: &Server, scale: Scale) -> anyhow::Result<()> {
         ("a second, provider behind HTTP", told(&http, 0), "1,500 or more"),
         ("from the commit of paid to the provider when idle, p50 ms", told(&waits, 1), "5 or less"),
     ];
-    let rows = rows.map(|(what, is, wanted)| vec![what.to_owned(), is, wanted.to_owned()]);
-    table::print("Fulfilling", &["", "is", "wanted"], rows.into());
+    let rows = rows.map(|(what, is, wanted)| [what.to_owned(), is, wanted.to_owned()]);
+    let spent = [of_noop.row("provider in process"), of_http.row("provider behind HTTP")];
+    let rows = rows.into_iter().chain(spent).map(Vec::from).collect();
+    table::print("Fulfilling", &["", "is", "wanted"], rows);
     Ok(())
 }

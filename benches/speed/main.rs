@@ -1,5 +1,6 @@
 //! How fast Packline is, as ratios inside one run on this machine: `cargo bench --bench speed`, in ten minutes; with
-//! `-- --quick` it only shows that it runs.
+//! `-- --quick` it only shows that it runs. `-- apply`, or another name of [`SCENES`], measures that alone, and
+//! `--rounds 2` in so many rounds.
 //!
 //! Load generator, service and Postgres share the machine, with Postgres's default durability. Everything is measured in
 //! rounds in which the contenders take turns, and told as medians with their spread, beside yardsticks: servers as bare
@@ -16,12 +17,13 @@ mod load;
 mod machine;
 mod pick_up;
 mod postgres;
+mod spent;
 mod table;
 mod yardsticks;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use postgres::Server;
 
@@ -39,6 +41,8 @@ pub struct Scale {
 }
 
 const WHOLE: Scale = Scale { rounds: 5, turn: Duration::from_secs(4), backlog: 100_000, singles: 300 };
+/// What can be measured alone.
+const SCENES: [&str; 3] = ["acknowledge", "apply", "fulfil"];
 const QUICK: Scale = Scale { rounds: 1, turn: Duration::from_millis(500), backlog: 2_000, singles: 20 };
 
 fn main() -> anyhow::Result<()> {
@@ -49,17 +53,32 @@ fn main() -> anyhow::Result<()> {
     {
         return yardsticks::serve(kind, rest.first().map(String::as_str));
     }
-    let scale = if arguments.iter().any(|argument| argument == "--quick") { QUICK } else { WHOLE };
-    runtime.block_on(run(scale))
+    let (mut scale, mut scenes, mut arguments) = (WHOLE, Vec::new(), arguments.into_iter());
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // What cargo says to every benchmark.
+            "--bench" => {}
+            "--quick" => scale = QUICK,
+            "--rounds" => scale.rounds = arguments.next().context("--rounds 2")?.parse()?,
+            scene if SCENES.contains(&scene) => scenes.push(scene.to_owned()),
+            other => bail!("{other:?}: there are --quick, --rounds and {}", SCENES.join(", ")),
+        }
+    }
+    runtime.block_on(run(scale, &scenes))
 }
 
-async fn run(scale: Scale) -> anyhow::Result<()> {
+async fn run(scale: Scale, scenes: &[String]) -> anyhow::Result<()> {
     let began = Instant::now();
     let server = Server::start().context("a Postgres of the benchmark's own")?;
     println!("Postgres {}, default durability; {} cores\n", server.version().await?, machine::cores());
-    acknowledge::measure(&server, scale).await?;
-    apply::measure(&server, scale).await?;
-    fulfil::measure(&server, scale).await?;
+    for scene in SCENES.iter().filter(|scene| scenes.is_empty() || scenes.iter().any(|asked| asked == *scene))
+    {
+        match *scene {
+            "acknowledge" => acknowledge::measure(&server, scale).await?,
+            "apply" => apply::measure(&server, scale).await?,
+            _ => fulfil::measure(&server, scale).await?,
+        }
+    }
     println!("took {} s", began.elapsed().as_secs());
     Ok(())
 }
