@@ -128,9 +128,10 @@ pub(super) async fn claim_due(
         r#"
         select
           events.id, events.type as event_type, events.account, events.livemode, events.created_at,
-          events.received_at, events.parked_at, events.attempts, bodies.body as "body?"
+          events.received_at, events.parked_at, events.attempts,
+          -- Not a join: Postgres may have planned that while there was nothing to read, and read every payload since.
+          (select body from stripe_event_payloads where event_id = events.id) as body
         from stripe_events events
-        left join stripe_event_payloads bodies on bodies.event_id = events.id
         where events.next_attempt_at <= $1
         order by events.next_attempt_at, events.id
         limit $2
@@ -155,9 +156,9 @@ pub(super) async fn claim_one(
         r#"
         select
           events.id, events.type as event_type, events.account, events.livemode, events.created_at,
-          events.received_at, events.parked_at, events.attempts, bodies.body as "body?"
+          events.received_at, events.parked_at, events.attempts,
+          (select body from stripe_event_payloads where event_id = events.id) as body
         from stripe_events events
-        left join stripe_event_payloads bodies on bodies.event_id = events.id
         where events.id = $2
           and events.next_attempt_at <= $1
         for update of events skip locked

@@ -22,6 +22,7 @@ mod flows;
 mod fulfilment;
 mod holds;
 mod invoices;
+mod kept_plans;
 mod limits;
 #[cfg(feature = "fake-stripe")]
 mod lookups;

@@ -42,8 +42,13 @@ pub(in super::super) async fn load_lines(
           case when c.answered_round = f.round then c.quantity_answered else 0 end as "answered!",
           coalesce(c.quantity_returned, 0) as "returned!"
         from fulfilments as f
-        join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
-        left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
+        -- For each by itself, here and below: a plan that was made when there were no lines would read all of them.
+        cross join lateral (
+          select * from order_lines where order_id = f.order_id and kind = 'goods' offset 0
+        ) as l
+        left join lateral (
+          select * from fulfilment_lines where order_id = l.order_id and position = l.position offset 0
+        ) as c on true
         where f.id = any($1)
           and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
         order by f.id, l.position
@@ -93,8 +98,12 @@ pub(in super::super) async fn mark_done(
             l.quantity - l.quantity_refunded as wanted,
             c.fulfilment_id is not null as is_carried
           from fulfilments as f
-          join order_lines as l on l.order_id = f.order_id and l.kind = 'goods'
-          left join fulfilment_lines as c on c.order_id = l.order_id and c.position = l.position
+          cross join lateral (
+            select * from order_lines where order_id = f.order_id and kind = 'goods' offset 0
+          ) as l
+          left join lateral (
+            select * from fulfilment_lines where order_id = l.order_id and position = l.position offset 0
+          ) as c on true
           where f.id = any($1)
             and (c.fulfilment_id = f.id or c.fulfilment_id is null and f.part = 1)
         ),

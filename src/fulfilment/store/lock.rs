@@ -1,5 +1,6 @@
 //! Fulfilments, locked and read with all that the rules need to know of them.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -104,26 +105,26 @@ pub(in crate::fulfilment) async fn lock_held(
     attempts: impl Iterator<Item = (Uuid, i32)>,
     now: OffsetDateTime,
 ) -> sqlx::Result<Vec<Locked>> {
-    let (ids, attempts): (Vec<Uuid>, Vec<i32>) = attempts.unzip();
-    let held = sqlx::query_scalar!(
+    let mine: HashMap<Uuid, i32> = attempts.collect();
+    let ids: Vec<Uuid> = mine.keys().copied().collect();
+    let held = sqlx::query!(
         r#"
-        select f.id
-        from fulfilments as f
-        join unnest($1::uuid[], $2::integer[]) as mine (id, attempt)
-          on mine.id = f.id
-          and mine.attempt = f.attempts
-        -- Only what is in progress has a holder. To ask for the state too would offer Postgres the index of all that is.
-        where f.lease_holder = $3
-        order by f.id
+        select id, attempts
+        from fulfilments
+        where id = any($1)
+          -- Only what is in progress has a holder. To ask for the state too would offer Postgres the index of all that is.
+          and lease_holder = $2
+        order by id
         -- Waits for a worker that is taking it over; once it did, the row is not ours any more and not returned.
-        for no key update of f
+        for no key update
         "#,
         &ids,
-        &attempts,
         lease_holder,
     )
     .fetch_all(&mut *conn)
     .await?;
+    let held = held.into_iter().filter(|row| mine.get(&row.id) == Some(&row.attempts));
+    let held: Vec<Uuid> = held.map(|row| row.id).collect();
     load(conn, &held, now).await
 }
 
@@ -175,7 +176,8 @@ pub(super) async fn load(
           not exists (
             select from fulfilments as other where other.order_id = f.order_id and other.part <> f.part
           ) as "is_alone!",
-          exists (select from fulfilment_events as e where e.fulfilment_id = f.id) as "is_told_of!",
+          -- No `exists`: Postgres may answer that for all at once, by reading every call-back.
+          coalesce((select true from fulfilment_events as e where e.fulfilment_id = f.id limit 1), false) as "is_told_of!",
           coalesce(lines.has_new_refunds, false) as "has_new_refunds!",
           coalesce(lines.is_left, true) as "is_left!",
           coalesce(lines.has_shipped, false) as "has_shipped!",

@@ -44,16 +44,15 @@ pub(in super::super) async fn load_to_split(
         r#"
         select
           o.id,
-          -- No `exists`: Postgres may answer that for all orders at once, by reading every fulfilment.
+          -- No `exists`, and no plain join: Postgres may answer those for all orders at once, by reading every row.
           (select true from fulfilments as f where f.order_id = o.id limit 1) as has_parts,
-          coalesce(o.account, p.destination) as account,
+          coalesce(o.account, (select destination from order_payments where order_id = o.id)) as account,
           o.shipping ->> 'country' as country,
           l.position as "position?",
           l.sku as "sku?",
           l.kind as "kind?"
         from orders as o
-        left join order_payments as p on p.order_id = o.id
-        left join order_lines as l on l.order_id = o.id
+        left join lateral (select * from order_lines where order_id = o.id offset 0) as l on true
         where o.id = any($1)
         order by o.id, l.position
         "#,
@@ -128,7 +127,9 @@ pub(in super::super) async fn insert_parts(
             lines.quantity_refunded
           from unnest($9::uuid[], $10::integer[]) as new (fulfilment_id, position)
           join queued on queued.id = new.fulfilment_id
-          join order_lines as lines on lines.order_id = queued.order_id and lines.position = new.position
+          cross join lateral (
+            select * from order_lines where order_id = queued.order_id and position = new.position offset 0
+          ) as lines
           on conflict on constraint fulfilment_lines_are_sent_once do nothing
         )
         select distinct order_id from queued

@@ -38,20 +38,24 @@ pub(crate) async fn resolve_refs(conn: &mut PgConnection, asked: &[&Ref]) -> sql
           union
           select asked.kind, asked.stripe_id, 'payment_intent', links.payment_intent
           from asked
-          join invoice_payments links on asked.kind = 'invoice' and links.invoice = asked.stripe_id
+          -- For each by itself: a plan that was made when there were no links would read all of them.
+          cross join lateral (select * from invoice_payments where invoice = asked.stripe_id offset 0) as links
+          where asked.kind = 'invoice'
           union
           select asked.kind, asked.stripe_id, 'invoice', links.invoice
           from asked
-          join invoice_payments links on asked.kind = 'payment_intent' and links.payment_intent = asked.stripe_id
+          cross join lateral (select * from invoice_payments where payment_intent = asked.stripe_id offset 0) as links
+          where asked.kind = 'payment_intent'
         )
         select
           widened.asked_kind as "asked_kind!",
           widened.asked_id as "asked_id!",
           widened.kind as "kind!",
           widened.stripe_id as "stripe_id!",
-          refs.order_id as "order_id?"
+          (
+            select order_id from order_refs where kind = widened.kind and stripe_id = widened.stripe_id
+          ) as order_id
         from widened
-        left join order_refs refs on refs.kind = widened.kind and refs.stripe_id = widened.stripe_id
         order by widened.asked_kind <> widened.kind, widened.stripe_id
         "#,
         &kinds as &[&str],
