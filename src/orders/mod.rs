@@ -29,7 +29,7 @@ pub use order::{
     PaymentStatus, Ref, RefKind, Shipping, UnknownValue,
 };
 pub use settle::{Candidate, Patience, QueueNew, SettleError, Settled, ToSend, Verdict, settle};
-pub use state::{Consequence, MoneyKind};
+pub use state::{Consequence, Details, HoldState, MoneyFact, MoneyKind, News, OrderFacts};
 pub use steer::{LockedOrder, Step};
 pub use store::{
     FulfilmentMove, ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_heads,
