@@ -174,7 +174,8 @@ struct Data<T> {
 }
 
 #[derive(Deserialize)]
-struct WithRequest {
+struct WithObjectAndRequest<T> {
+    data: Data<T>,
     /// Before 2017-05-25 a text, which names no key.
     #[serde(default, deserialize_with = "lenient")]
     request: Option<WireRequest>,
@@ -195,9 +196,13 @@ impl<'b> Event<'b> {
         Ok(serde_json::from_str::<WithObject<T>>(self.body)?.data.object)
     }
 
-    /// The idempotency key of the call that caused it, where a call did and Stripe tells.
-    pub fn idempotency_key(&self) -> Option<String> {
-        serde_json::from_str::<WithRequest>(self.body).ok()?.request?.idempotency_key
+    /// The same, with the idempotency key of the call that caused the event, where a call did and Stripe tells.
+    ///
+    /// # Errors
+    /// As [`Self::object`]'s.
+    pub fn object_and_key<T: Deserialize<'b>>(&self) -> Result<(T, Option<String>), serde_json::Error> {
+        let read: WithObjectAndRequest<T> = serde_json::from_str(self.body)?;
+        Ok((read.data.object, read.request.and_then(|request| request.idempotency_key)))
     }
 }
 

@@ -23,7 +23,7 @@ pub fn on_charge(event: &Event<'_>) -> Read {
 /// `charge.refunded`: the sum so far, and before 2022-11-15 the refunds one by one. It is sent too when money that was
 /// only reserved is let go; nothing went back then.
 pub fn on_charge_refunded(event: &Event<'_>) -> Read {
-    let charge: Charge = event.object()?;
+    let (charge, key): (Charge, _) = event.object_and_key()?;
     let currency = Currency::parse(&charge.currency)?;
     let returned = charge.amount_returned();
     if returned == 0 && charge.amount_refunded > 0 {
@@ -35,7 +35,7 @@ pub fn on_charge_refunded(event: &Event<'_>) -> Read {
         money.extend(refund_facts(refund)?);
     }
     let mut told = refunds().map(told).collect::<Result<Vec<_>, _>>()?;
-    told.extend(event.idempotency_key().map(|key| Told::ChargeRefunded { key }));
+    told.extend(key.map(|key| Told::ChargeRefunded { key }));
     let news = News { money, ..News::default() };
     Ok(OrderEvent { told, ..read(event, charge_refs(&charge), &charge.metadata, news) })
 }
