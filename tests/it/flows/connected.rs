@@ -1,13 +1,19 @@
 //! Flows of orders whose money goes to a connected account.
 
-use serde_json::json;
+use packline::fake_stripe::Outcome;
+use serde_json::{Value, json};
 
 use super::stage::prove;
 use super::step::{Step, server};
 
 /// An account that can take payments, and then this.
 fn joined(then: impl IntoIterator<Item = Step>) -> Vec<Step> {
-    [Step::Join, Step::Hear].into_iter().chain(then).collect()
+    [Step::JoinFor(json!({ "basis_points": 1200 })), Step::Hear].into_iter().chain(then).collect()
+}
+
+/// One with which another commission is agreed on, and then this.
+fn owing(commission: Value, then: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    [Step::JoinFor(commission), Step::Hear].into_iter().chain(then).collect()
 }
 
 #[tokio::test]
@@ -127,5 +133,80 @@ async fn an_account_that_left_before_its_order_was_paid() {
         payment     requires_payment_method, 240, resource_missing, 400 invalid_request_error resource_missing, parameter transfer_data[destination]: No such destination: 'acct_…', request req_…
         call        create done
         call        confirm refused resource_missing
+    ").await;
+}
+
+#[tokio::test]
+async fn a_commission_is_never_more_than_what_is_captured() {
+    let steps = [
+        Step::PlaceForAccount(server(json!({ "capture": "manual" }))),
+        Step::Pay("visa"),
+        Step::Capture(json!({ "amount": 100 })),
+    ];
+    prove(
+        &owing(json!({ "fixed": 150, "basis_points": 1000, "currency": "usd" }), steps),
+        "
+        said        place 201; pay 200 success; capture 200
+        order       paid: paid, queued, paid 100 of 100, back 0
+        money       captured 100
+        fulfilment  queued
+        payment     succeeded, 100
+        call        create done
+        call        confirm done
+        call        capture done
+    ",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_card_that_is_declined_and_one_whose_bank_asks() {
+    let steps = [
+        Step::PlaceForAccount(server(json!({}))),
+        Step::Pay("chargeDeclined"),
+        Step::Pay("authenticationRequired"),
+        Step::Bank(Outcome::Succeeded),
+        Step::PayAgain,
+    ];
+    prove(
+        &joined(steps),
+        "
+        said        place 201; pay 402 card_declined; pay 200 requires action; pay 200 success
+        order       paid: paid, queued, paid 2000 of 2000, back 0
+        money       captured 2000
+        fulfilment  queued
+        payment     succeeded, 240
+        call        create done
+        call        confirm refused card_declined
+        call        confirm done
+        call        confirm done
+    ",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_that_left_leaves_its_refunds_to_the_platform() {
+    let steps = [
+        Step::PlaceForAccount(server(json!({}))),
+        Step::Pay("visa"),
+        Step::Hear,
+        Step::Leave,
+        Step::Hear,
+        Step::Refund(json!({ "amount": 500 })),
+    ];
+    prove(&joined(steps), "
+        said        place 201; pay 200 success; refunds 201
+        order       paid: partially_refunded, queued, paid 2000 of 2000, back 500
+        money       captured 2000
+        money       charge_refunded 500
+        money       refunded 500
+        hold        refund: a refund of 5.00 USD was asked for, and Stripe has not told of it yet -> Stripe has told of it
+        fulfilment  queued
+        refund      api 500 succeeded
+        payment     succeeded, 240
+        call        create done
+        call        confirm done
+        call        refund done
     ").await;
 }

@@ -155,6 +155,33 @@ async fn three_d_secure_that_is_failed_and_another_card() {
 }
 
 #[tokio::test]
+async fn three_d_secure_that_is_passed_and_not_confirmed_within_the_hour() {
+    let steps = [
+        Step::Place(server(json!({}))),
+        Step::Pay("authenticationRequired"),
+        Step::Bank(Outcome::Succeeded),
+        Step::Wait(3700),
+        Step::PayAgain,
+        Step::Pay("visa"),
+    ];
+    prove(
+        &steps,
+        "
+        said        place 201; pay 200 requires action; pay 402 payment_failed; pay 200 success
+        order       paid: paid, queued, paid 2000 of 2000, back 0
+        money       captured 2000
+        fulfilment  queued
+        payment     succeeded
+        call        create done
+        call        confirm done
+        call        confirm refused payment_intent_payment_attempt_expired
+        call        confirm done
+    ",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn three_d_secure_in_the_browser_failed_then_passed() {
     let steps = [
         Step::Place(client()),
@@ -315,6 +342,29 @@ async fn an_authorised_payment_that_is_called_off() {
         call        create done
         call        confirm done
         call        cancel done
+    ",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_authorised_payment_that_nobody_captures_in_time() {
+    let steps = [
+        Step::Place(server(json!({ "capture": "manual" }))),
+        Step::Pay("visa"),
+        Step::Hear,
+        Step::DaysPass(8),
+        Step::Hear,
+        Step::Capture(json!({})),
+    ];
+    prove(
+        &steps,
+        "
+        said        place 201; pay 200 success; capture 409 not_authorised
+        order       cancelled: cancelled, none, paid 0 of 2000, back 0
+        payment     canceled
+        call        create done
+        call        confirm done
     ",
     )
     .await;

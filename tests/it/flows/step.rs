@@ -18,7 +18,7 @@ pub enum Step {
     Place(Value),
     /// One of other lines, or in another currency.
     PlaceWith(Value),
-    /// Or one of which a connected account gets the money, less a commission of 12 %.
+    /// Or one of which a connected account gets the money, less its commission.
     PlaceForAccount(Value),
     /// The same customer is charged again with the card that was kept, while away.
     ChargeKept,
@@ -39,14 +39,16 @@ pub enum Step {
     InDashboard(&'static str, &'static str),
     /// The merchant sends evidence in a dispute, or with none accepts it.
     AnswerDispute(Option<&'static str>),
-    /// A driver joins, and tells Stripe all that it wants to know.
-    Join,
+    /// A driver joins for a commission, and tells Stripe all that it wants to know.
+    JoinFor(Value),
     /// And leaves.
     Leave,
     /// The warehouse sends what it may.
     Send,
     /// Seconds pass at Stripe.
     Wait(u64),
+    /// Days pass for everybody, and what has no answer is found out meanwhile.
+    DaysPass(u64),
     /// The shop has heard of all that happened.
     Hear,
     /// Something is billed, or paid on a page of Stripe's.
@@ -114,13 +116,19 @@ impl<'s> Play<'s> {
                     .await;
             }
             Step::AnswerDispute(evidence) => self.answer_dispute(*evidence).await,
-            Step::Join => self.join().await,
+            Step::JoinFor(commission) => self.join(commission).await,
             Step::Leave => {
                 let url = format!("/_fake/accounts/{}/deauthorize", self.account.as_deref().unwrap());
                 self.at_stripe("", &url, "").await;
             }
             Step::Send => shop.app.run_fulfilments().await,
             Step::Wait(seconds) => shop.stripe.advance(Duration::from_secs(*seconds)),
+            Step::DaysPass(days) => {
+                shop.app.clock.advance(Duration::from_secs(300));
+                shop.resume().await;
+                shop.app.clock.advance(Duration::from_secs(days * 24 * 3600));
+                shop.stripe.advance(Duration::ZERO);
+            }
             Step::Hear => self.stage.catch_up(self.variant).await,
             Step::Bill(step) => self.bill(step).await,
         }
@@ -216,10 +224,10 @@ impl<'s> Play<'s> {
         }
     }
 
-    async fn join(&mut self) {
+    async fn join(&mut self, commission: &Value) {
         let asked = json!({
             "reference": format!("driver of {:?}", self.variant), "country": "GB", "business_type": "individual",
-            "commission": { "basis_points": 1200 }
+            "commission": commission
         });
         let (status, made) = self.ask("/v1/connect/accounts", &asked, None, "/v1/").await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
