@@ -87,6 +87,8 @@ pub enum Told {
         reason: Option<String>,
         /// Why it failed.
         failure: Option<String>,
+        /// Whether a connected account pays its part of it.
+        reverses_transfer: bool,
         /// The request of ours that it was made for.
         request: Option<Uuid>,
     },

@@ -75,7 +75,9 @@ async fn hear_refund(
     told: &Told,
     now: OffsetDateTime,
 ) -> sqlx::Result<Option<Uuid>> {
-    let Told::Refund { id, amount, currency, status, reason, failure: why, request } = told else {
+    let Told::Refund { id, amount, currency, status, reason, failure: why, reverses_transfer, request } =
+        told
+    else {
         return Ok(None);
     };
     let state = refund_state(status.as_deref());
@@ -97,6 +99,7 @@ async fn hear_refund(
         amount: *amount,
         currency: currency.as_str(),
         reason,
+        reverse_transfer: *reverses_transfer,
         state,
         problem: problem.as_deref(),
     };

@@ -309,7 +309,8 @@ pub struct RefundRequest {
     pub lines: Option<Vec<RefundedLine>>,
     /// Whether the connected account pays its part.
     pub reverse_transfer: bool,
-    /// Whether the commission goes back to the connected account in proportion.
+    /// Whether the commission goes back to the connected account in proportion. Of a refund that was made elsewhere, no
+    /// event of it tells that: false.
     pub refund_application_fee: bool,
     /// How far it is.
     pub state: RefundState,

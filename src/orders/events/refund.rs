@@ -56,6 +56,7 @@ pub(super) fn told(refund: &Refund) -> Result<Told, NotACurrency> {
         status: refund.status.clone(),
         reason: refund.reason.clone(),
         failure: refund.failure_reason.clone(),
+        reverses_transfer: refund.transfer_reversal.is_some(),
         request: request(refund),
     })
 }

@@ -58,6 +58,7 @@ pub(crate) struct RefundOfStripe<'r> {
     pub amount: i64,
     pub currency: &'r str,
     pub reason: Option<&'r str>,
+    pub reverse_transfer: bool,
     pub state: RefundState,
     pub problem: Option<&'r str>,
 }
@@ -71,9 +72,10 @@ pub(crate) async fn insert_refund_of_stripe(
     sqlx::query!(
         "
         insert into refund_requests (
-          id, order_id, origin, amount, currency, reason, state, problem, stripe_id, created_at, updated_at
+          id, order_id, origin, amount, currency, reason, reverse_transfer, state, problem, stripe_id, created_at,
+          updated_at
         )
-        values ($1, $2, 'stripe', $3, $4, $5, $6, $7, $8, $9, $9)
+        values ($1, $2, 'stripe', $3, $4, $5, $6, $7, $8, $9, $10, $10)
         on conflict on constraint refund_requests_are_one_refund_each do nothing
         ",
         Uuid::now_v7(),
@@ -81,6 +83,7 @@ pub(crate) async fn insert_refund_of_stripe(
         told.amount,
         told.currency,
         told.reason,
+        told.reverse_transfer,
         told.state.as_str(),
         told.problem,
         told.stripe_id,

@@ -137,6 +137,36 @@ async fn an_account_that_left_before_its_order_was_paid() {
 }
 
 #[tokio::test]
+async fn a_refund_in_the_dashboard_that_the_account_bears() {
+    let refund = "payment_intent={}&amount=500&reverse_transfer=true&refund_application_fee=true";
+    let steps = [
+        Step::PlaceForAccount(server(json!({}))),
+        Step::Pay("visa"),
+        Step::Hear,
+        Step::InDashboard("/v1/refunds", refund),
+        Step::Hear,
+        Step::Refund(json!({ "reverse_transfer": true })),
+    ];
+    prove(&joined(steps), "
+        said        place 201; pay 200 success; refunds 201
+        order       refunded: refunded, cancelled, paid 2000 of 2000, back 2000
+        money       captured 2000
+        money       charge_refunded 2000
+        money       charge_refunded 500
+        money       refunded 1500
+        money       refunded 500
+        hold        refund: a refund of 15.00 USD was asked for, and Stripe has not told of it yet -> Stripe has told of it
+        fulfilment  cancelled: all of its money went back
+        refund      stripe 500 succeeded reverses
+        refund      api 1500 succeeded reverses
+        payment     succeeded, 240
+        call        create done
+        call        confirm done
+        call        refund done
+    ").await;
+}
+
+#[tokio::test]
 async fn a_commission_is_never_more_than_what_is_captured() {
     let steps = [
         Step::PlaceForAccount(server(json!({ "capture": "manual" }))),
