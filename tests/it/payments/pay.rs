@@ -221,3 +221,43 @@ async fn a_card_is_kept_for_later_where_the_customer_ticks_it() {
     let kept = shop.see(&format!("/v1/payment_methods?customer={customer}")).await;
     assert_eq!(kept["data"].as_array().unwrap().len(), 1);
 }
+
+/// What Stripe.js makes of a security code that was asked for again.
+async fn security_code(shop: &Shop) -> String {
+    let ask = shop.app.client.post(format!("{}/v1/tokens", shop.stripe.base())).bearer_auth("pk_test_shop");
+    let made: Value = ask.form(&[("cvc_update[cvc]", "123")]).send().await.unwrap().json().await.unwrap();
+    made["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_kept_card_is_paid_with_its_security_code_asked_for_again() {
+    let shop = Shop::open().await;
+    let first = shop.place_for_server(json!({ "save_for_later": true })).await;
+    shop.pay_with(&first, "visa").await;
+    let made = shop.see(&format!("/v1/payment_intents/{}", intent(&first))).await;
+    let place = async || shop.place_for_server(json!({ "customer": made["customer"] })).await;
+    let with = |code: &str| json!({ "payment_method_id": made["payment_method"], "cvc_token": code });
+    let code = security_code(&shop).await;
+
+    let (plain, lost, other) = (place().await, place().await, place().await);
+    let paid = shop.pay(token(&plain), with(&code)).await;
+    // Stripe takes a code once: that it was taken is the proof that it was sent.
+    let (status, used_up) = shop.pay(token(&other), with(&code)).await;
+    let paid_then = shop.pay(token(&other), with(&security_code(&shop).await)).await;
+    // A try without an answer took its code with it, and is still the same try.
+    let code = security_code(&shop).await;
+    shop.fault("lost", "/v1/payment_intents", 3);
+    let unknown = shop.pay(token(&lost), with(&code)).await;
+    let joined = shop.pay(token(&lost), with(&security_code(&shop).await)).await;
+    shop.deliver().await;
+
+    assert_eq!((paid, paid_then, joined), (SUCCESS(), SUCCESS(), SUCCESS()));
+    assert_eq!((status, &used_up["error"]["code"]), (StatusCode::PAYMENT_REQUIRED, &json!("payment_failed")));
+    assert_eq!(unknown.1["error"]["code"], "processing");
+    for order in [&plain, &lost, &other] {
+        assert_eq!(shop.order(order).await["payment_status"], "paid");
+        assert_eq!(shop.charges(order).await.len(), 1);
+    }
+    let refused: String = shop.app.value("select code from stripe_calls where state = 'refused'").await;
+    assert_eq!(refused, "token_already_used");
+}
