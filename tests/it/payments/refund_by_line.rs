@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use packline::fulfilment::{Answer, Delivery, FulfilmentSettings, LookUp, Outcome, Provider, Receipt};
+use packline::fulfilment::{
+    Answer, Delivery, FulfilmentSettings, LookUp, Outcome, Provider, Recall, Receipt,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -26,6 +28,29 @@ impl Provider for Remembers {
 
     fn look_up<'a>(&'a self, _: &'a str) -> Answer<'a, LookUp> {
         Box::pin(async { LookUp::Absent })
+    }
+}
+
+/// Packs what it gets, and gives it back as long as it was not picked up.
+#[derive(Default)]
+struct Packs(Mutex<Vec<Delivery>>);
+
+impl Provider for Packs {
+    fn name(&self) -> &'static str {
+        "packs"
+    }
+
+    fn send<'a>(&'a self, delivery: &'a Delivery) -> Answer<'a, Outcome> {
+        self.0.lock().unwrap().push(delivery.clone());
+        Box::pin(async { Outcome::Accepted(Receipt::default()) })
+    }
+
+    fn look_up<'a>(&'a self, _: &'a str) -> Answer<'a, LookUp> {
+        Box::pin(async { LookUp::Absent })
+    }
+
+    fn recall<'a>(&'a self, _: &'a str) -> Answer<'a, Recall> {
+        Box::pin(async { Recall::Recalled })
     }
 }
 
@@ -61,6 +86,34 @@ async fn what_was_taken_back_is_not_sent() {
     let after = shop.order(&paid).await;
     assert_eq!((&after["lines"][0]["refunded"], &after["lines"][1]["refunded"]), (&json!(2), &json!(1)));
     assert_eq!(after["payment_status"], "partially_refunded");
+}
+
+#[tokio::test]
+async fn what_is_being_packed_is_asked_back_and_goes_out_without_what_was_taken_back() {
+    let shop = Shop::open().await;
+    let paid = paid(&shop).await;
+    let warehouse = Arc::new(Packs::default());
+    let worker = shop.app.fulfilment_worker(warehouse.clone(), FulfilmentSettings::default());
+    while worker.run_once().await.unwrap() > 0 {}
+
+    let (status, refund) =
+        shop.act(&paid, "refunds", json!({ "lines": [{ "sku": "TEA", "quantity": 2 }] })).await;
+    let held = shop.order(&paid).await;
+    shop.deliver().await;
+    while worker.run_once().await.unwrap() > 0 {}
+
+    assert_eq!((status, &refund["amount"]), (StatusCode::CREATED, &json!(1000)), "{refund}");
+    assert_eq!((&held["holds"], &held["fulfilment_status"]), (&json!(["refund"]), &json!("in_progress")));
+    let sent = warehouse.0.lock().unwrap().clone();
+    let pieces = |at: usize| -> Vec<(String, i64)> {
+        sent[at].order.lines.iter().map(|line| (line.sku.clone(), line.quantity)).collect()
+    };
+    let told = shop.order(&paid).await;
+    assert_eq!(sent.len(), 2, "it was recalled and sent anew: {told:#}");
+    assert_ne!(sent[0].idempotency_key, sent[1].idempotency_key);
+    assert_eq!(pieces(0), [("TEA".to_owned(), 3), ("CUP".to_owned(), 1)]);
+    assert_eq!(pieces(1), [("TEA".to_owned(), 1), ("CUP".to_owned(), 1)]);
+    assert_eq!((&told["holds"], &told["payment_status"]), (&json!([]), &json!("partially_refunded")));
 }
 
 #[tokio::test]
