@@ -164,7 +164,7 @@ impl Play<'_> {
 }
 
 /// Pays with the number of a card, or an IBAN.
-async fn pay_on_page(url: &str, number: &str) {
+pub(super) async fn pay_on_page(url: &str, number: &str) {
     let card = [("card_number", number), ("card_expiry", "12/34"), ("card_cvc", "123"), ("type", "card")];
     let debit = [("iban", number), ("type", "sepa_debit")];
     let of_method = if number.starts_with(char::is_alphabetic) { &debit[..] } else { &card[..] };

@@ -9,9 +9,10 @@ use packline::fake_stripe::Outcome;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::desk::pay_on_page;
 use crate::payments::Shop;
 use crate::payments::shop::{id, intent};
-use crate::support::stripe::order;
+use crate::support::stripe::{order, with};
 
 /// How a call can fail. `500_saved` stays so until Stripe has forgotten the key.
 const FAULTS: [&str; 11] = [
@@ -32,6 +33,10 @@ const FAULTS: [&str; 11] = [
 enum Called {
     Create,
     Customer,
+    /// A kept card is charged while its owner is away: the intent is made and confirmed at once.
+    OffSession,
+    OpenSession,
+    ExpireSession,
     Confirm,
     ConfirmAgain,
     Capture,
@@ -44,6 +49,9 @@ impl Called {
         match self {
             Self::Customer => json!({ "mode": "server", "save_for_later": true }),
             Self::Capture | Self::Cancel => json!({ "mode": "server", "capture": "manual" }),
+            Self::OpenSession | Self::ExpireSession => {
+                json!({ "mode": "checkout", "success_url": "https://shop.test/thanks" })
+            }
             _ => json!({ "mode": "server" }),
         }
     }
@@ -52,7 +60,11 @@ impl Called {
     fn path(self, placed: &Value) -> String {
         let of_intent = |what: &str| format!("/v1/payment_intents/{}/{what}", intent(placed));
         match self {
-            Self::Create => "/v1/payment_intents".to_owned(),
+            Self::Create | Self::OffSession => "/v1/payment_intents".to_owned(),
+            Self::OpenSession => "/v1/checkout/sessions".to_owned(),
+            Self::ExpireSession => {
+                format!("/v1/checkout/sessions/{}/expire", placed["payment"]["session"].as_str().unwrap())
+            }
             Self::Customer => "/v1/customers".to_owned(),
             Self::Confirm | Self::ConfirmAgain => of_intent("confirm"),
             Self::Capture => of_intent("capture"),
@@ -64,10 +76,15 @@ impl Called {
     /// The order's end: its payment, and what arrived and went back.
     fn end(self) -> Value {
         match self {
-            Self::Cancel => json!(["cancelled", 0, 0]),
+            Self::Cancel | Self::ExpireSession => json!(["cancelled", 0, 0]),
             Self::Refund => json!(["partially_refunded", 2000, 500]),
             _ => json!(["paid", 2000, 0]),
         }
+    }
+
+    /// Whether it is made where an order is placed.
+    fn is_of_placing(self) -> bool {
+        matches!(self, Self::Create | Self::Customer | Self::OffSession | Self::OpenSession)
     }
 }
 
@@ -79,17 +96,19 @@ struct Attempt<'s> {
     number: usize,
     key: String,
     placed: Option<Value>,
+    /// The customer and the card that were kept before, of an order of their own.
+    kept: Option<(String, String)>,
 }
 
 impl Attempt<'_> {
     /// All that comes before the call.
     async fn prepare(&mut self) {
-        if matches!(self.called, Called::Create | Called::Customer) {
+        if self.called.is_of_placing() {
             return;
         }
         let placed = self.shop.place(self.called.payment()).await;
         match self.called {
-            Called::Confirm => {}
+            Called::Confirm | Called::ExpireSession => {}
             Called::ConfirmAgain => {
                 self.shop.pay_with(&placed, "authenticationRequired").await;
                 self.shop.authenticate(&placed, Outcome::Succeeded);
@@ -108,20 +127,42 @@ impl Attempt<'_> {
     async fn call(&mut self) -> (StatusCode, Value) {
         let (shop, key) = (self.shop, Some(self.key.as_str()));
         match self.called {
-            Called::Create | Called::Customer => {
-                let body = order(json!({ "payment": self.called.payment() }));
+            called if called.is_of_placing() => {
+                let body = order(json!({ "payment": self.payment() }));
                 let answer = shop.post("/v1/orders", &body, key).await;
                 (answer.status(), answer.json().await.unwrap())
             }
             Called::Confirm => shop.pay_with(self.placed(), "visa").await,
             Called::ConfirmAgain => shop.pay_again(self.placed()).await,
             Called::Capture => shop.act(self.placed(), "capture", json!({})).await,
-            Called::Cancel => shop.act(self.placed(), "cancel", json!({})).await,
-            Called::Refund => {
+            Called::Cancel | Called::ExpireSession => shop.act(self.placed(), "cancel", json!({})).await,
+            _ => {
                 let path = format!("/v1/orders/{}/refunds", id(self.placed()));
                 let answer = shop.post(&path, &json!({ "amount": 500 }), key).await;
                 (answer.status(), answer.json().await.unwrap())
             }
+        }
+    }
+
+    fn payment(&self) -> Value {
+        let payment = self.called.payment();
+        let Some((customer, method)) = &self.kept else { return payment };
+        with(payment, json!({ "off_session": true, "customer": customer, "payment_method": method }))
+    }
+
+    /// The customer pays for what was placed at last.
+    async fn pay(&mut self) {
+        match self.called {
+            Called::OffSession => {}
+            Called::OpenSession => {
+                let url = self.placed()["payment"]["url"].as_str().unwrap().to_owned();
+                pay_on_page(&url, "4242424242424242").await;
+                self.shop.deliver().await;
+                // Stripe made its PaymentIntent only now.
+                let now = self.shop.order(self.placed()).await;
+                self.placed = Some(now);
+            }
+            _ => _ = self.shop.pay_with(self.placed(), "visa").await,
         }
     }
 
@@ -181,7 +222,7 @@ impl Attempt<'_> {
         }
         if self.placed.is_none() {
             self.placed = Some(answer);
-            self.shop.pay_with(self.placed(), "visa").await;
+            self.pay().await;
         }
         self.shop.deliver().await;
         self.is_right(&name).await;
@@ -193,13 +234,26 @@ impl Attempt<'_> {
         let end = json!([now["payment_status"], now["amount_paid"], now["amount_refunded"]]);
         assert_eq!(end, self.called.end(), "{name}: {now}");
         assert_eq!(now["payment"]["open_call"], Value::Null, "{name}");
+        let count = async |path: &str| shop.see(path).await["data"].as_array().unwrap().len();
+        if self.called == Called::ExpireSession {
+            assert_eq!(shop.intents().await.len(), 0, "{name}: nobody has paid");
+            assert_eq!(count("/v1/checkout/sessions?status=expired&limit=100").await, self.number, "{name}");
+            return;
+        }
         assert_eq!(shop.charges(placed).await.len(), 1, "{name}: one charge");
-        let refunds = shop.see(&format!("/v1/refunds?payment_intent={}", intent(placed))).await;
-        let refunds = refunds["data"].as_array().unwrap().len();
+        let refunds = count(&format!("/v1/refunds?payment_intent={}", intent(placed))).await;
         assert_eq!(refunds, usize::from(self.called == Called::Refund), "{name}");
-        assert_eq!(shop.intents().await.len(), self.number, "{name}: one PaymentIntent for each order");
-        let customers = shop.see("/v1/customers?limit=100").await["data"].as_array().unwrap().len();
-        assert_eq!(customers, if self.called == Called::Customer { self.number } else { 0 }, "{name}");
+        let before = usize::from(self.kept.is_some());
+        assert_eq!(
+            shop.intents().await.len(),
+            self.number + before,
+            "{name}: one PaymentIntent for each order"
+        );
+        let customers = if self.called == Called::Customer { self.number } else { before };
+        let made = count("/v1/customers?limit=100").await;
+        assert!(made == customers || self.called == Called::OpenSession, "{name}: {made} customers");
+        let sessions = if self.called == Called::OpenSession { self.number } else { 0 };
+        assert_eq!(count("/v1/checkout/sessions?limit=100").await, sessions, "{name}");
     }
 }
 
@@ -210,10 +264,21 @@ async fn meets_every_fault(called: Called) {
         config.retry_base = Duration::from_millis(5);
     })
     .await;
+    let kept = if called == Called::OffSession { Some(keep_card(&shop).await) } else { None };
     for (number, fault) in (1..).zip(FAULTS) {
         let key = format!("{called:?}-{fault}");
-        Attempt { shop: &shop, called, number, key, placed: None }.play(fault).await;
+        Attempt { shop: &shop, called, number, key, placed: None, kept: kept.clone() }.play(fault).await;
     }
+}
+
+/// The customer and the card of an order that keeps both.
+async fn keep_card(shop: &Shop) -> (String, String) {
+    let first = shop.place_for_server(json!({ "save_for_later": true })).await;
+    shop.pay_with(&first, "visa").await;
+    shop.deliver().await;
+    let made = shop.see(&format!("/v1/payment_intents/{}", intent(&first))).await;
+    let text = |name: &str| made[name].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    (text("customer"), text("payment_method"))
 }
 
 #[tokio::test]
@@ -224,6 +289,21 @@ async fn the_making_of_a_payment_intent() {
 #[tokio::test]
 async fn the_making_of_a_customer() {
     meets_every_fault(Called::Customer).await;
+}
+
+#[tokio::test]
+async fn a_charge_of_a_kept_card() {
+    meets_every_fault(Called::OffSession).await;
+}
+
+#[tokio::test]
+async fn the_opening_of_a_page_of_stripes() {
+    meets_every_fault(Called::OpenSession).await;
+}
+
+#[tokio::test]
+async fn the_closing_of_a_page_of_stripes() {
+    meets_every_fault(Called::ExpireSession).await;
 }
 
 #[tokio::test]
