@@ -8,13 +8,13 @@ use super::step::{Play, Step};
 use super::variant::Variant;
 use crate::support::stripe::with;
 
-const VISA: &str = "4242424242424242";
+pub(super) const VISA: &str = "4242424242424242";
 const DECLINED: &str = "4000000000009995";
 const SLOW_DEBIT: &str = "AT321904300235473204";
 const FAILING_DEBIT: &str = "AT051904300235473205";
 
 /// A payment on a page of Stripe's.
-fn checkout(fields: Value) -> Value {
+pub(super) fn checkout(fields: Value) -> Value {
     let back = json!({
         "mode": "checkout", "success_url": "https://shop.test/thanks", "cancel_url": "https://shop.test/basket"
     });
@@ -438,56 +438,4 @@ async fn an_open_invoice_is_looked_at_once_and_all_of_it_is_known_then() {
     assert_eq!(stage.shop.app.order(&invoice).await["status"], "paid");
     assert_eq!(stage.gate.looks_at("/v1/invoices/") - looks, 1);
     assert_eq!(stage.gate.looks_at("/v1/invoice_payments"), 0);
-}
-
-/// How the first tries of a call can fail; losing its answer is a variant of every flow.
-const FAULTS: [&str; 7] = ["429", "lock_timeout", "500", "500_done", "409", "garbage", "dropped"];
-
-#[tokio::test]
-async fn whatever_calls_come_to_at_first_an_offer_ends_in_one_paid_order() {
-    let steps = [
-        Step::Bill(Bill::Goods("usd")),
-        Step::Bill(Bill::Keep("visa")),
-        Step::Bill(Bill::Quote { monthly: false }),
-        Step::Bill(Bill::Finalise),
-        Step::Bill(Bill::Accept),
-        Step::Bill(Bill::FinaliseInvoice),
-        Step::Bill(Bill::PayInvoice(json!({}))),
-    ];
-    assert_fault_free(&steps).await;
-}
-
-#[tokio::test]
-async fn whatever_calls_come_to_at_first_a_subscription_ends_in_one_paid_order() {
-    let steps = [
-        Step::Bill(Bill::Goods("usd")),
-        Step::Bill(Bill::Keep("visa")),
-        Step::Bill(Bill::Subscribe),
-        Step::Bill(Bill::PayInvoice(json!({}))),
-    ];
-    assert_fault_free(&steps).await;
-}
-
-#[tokio::test]
-async fn whatever_calls_come_to_at_first_a_page_is_paid_once() {
-    let steps = [Step::Place(checkout(json!({}))), Step::Bill(Bill::PayOnPage(VISA))];
-    assert_fault_free(&steps).await;
-}
-
-/// With every fault the same rows are left, but for how often it was asked, and nothing is left open.
-async fn assert_fault_free(steps: &[Step]) {
-    let stage = Stage::open_billing().await;
-    let rows = |end: &str| -> Vec<String> {
-        end.lines()
-            .filter(|line| !line.starts_with("asked") && !line.starts_with("call"))
-            .map(str::to_owned)
-            .collect()
-    };
-    let right = stage.play(Variant::AsItHappens, steps).await;
-    assert!(right.contains("paid 2000 of 2000"), "{right}");
-    for fault in FAULTS {
-        let end = stage.play_failing(Variant::AsItHappens, Some(fault), steps).await;
-        assert_eq!(rows(&right), rows(&end), "{fault}: {end}");
-        assert!(!end.contains(" open\n"), "{fault}: {end}");
-    }
 }

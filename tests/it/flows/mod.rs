@@ -5,6 +5,7 @@
 //! [`variant::Variant`]. What the local Stripe does to single calls is in `failing`.
 
 mod billing;
+mod billing_failing;
 mod connected;
 mod desk;
 mod end;

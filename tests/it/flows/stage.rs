@@ -1,5 +1,9 @@
 //! Where flows are played: one shop and one local Stripe for all variants of a flow.
 
+use std::time::Duration;
+
+use packline::config::StripeConfig;
+
 use super::end::end;
 use super::gate::Gate;
 use super::step::{Play, Step};
@@ -18,11 +22,17 @@ pub struct Stage {
 
 impl Stage {
     async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// One that calls Stripe in a way of its own.
+    async fn open_with(configure: impl FnOnce(&mut StripeConfig)) -> Self {
         let mut gate = None;
         let shop = Shop::open_with(Vec::new(), |config| {
             let (started, base) = Gate::start(config.api_base.clone());
             gate = Some(started);
             config.api_base = base;
+            configure(config);
         })
         .await;
         let stage = Self { shop, gate: gate.unwrap(), at_stripe: None };
@@ -47,9 +57,21 @@ impl Stage {
 
     /// One where somebody asks Stripe for what events do not say.
     pub async fn open_billing() -> Self {
-        let mut stage = Self::open().await;
-        stage.at_stripe = Some(AtStripe::of(&mut stage.shop.app, &stage.shop.config));
-        stage
+        Self::open().await.asking()
+    }
+
+    /// The same, which does not wait for a slow Stripe.
+    pub async fn open_impatient() -> Self {
+        let hurry = |config: &mut StripeConfig| {
+            config.timeout = Duration::from_millis(400);
+            config.retry_base = Duration::from_millis(5);
+        };
+        Self::open_with(hurry).await.asking()
+    }
+
+    fn asking(mut self) -> Self {
+        self.at_stripe = Some(AtStripe::of(&mut self.shop.app, &self.shop.config));
+        self
     }
 
     pub async fn play(&self, variant: Variant, steps: &[Step]) -> String {
@@ -73,7 +95,7 @@ impl Stage {
         }
         self.catch_up(variant).await;
         // What nobody asked about again is found out.
-        self.shop.app.clock.advance(std::time::Duration::from_secs(300));
+        self.shop.app.clock.advance(Duration::from_secs(300));
         self.shop.resume().await;
         self.catch_up(variant).await;
         end(&self.shop, &play.said, began).await

@@ -142,9 +142,16 @@ async fn a_written_call_is_made_once_and_its_answer_recorded() {
 
 #[tokio::test]
 async fn a_call_whose_answer_was_lost_is_asked_again_under_its_key() {
-    for (kind, times) in
-        [("lost", 3), ("500_done", 3), ("garbage", 3), ("429", 9), ("500", 9), ("dropped", 9)]
-    {
+    for (kind, times) in [
+        ("lost", 3),
+        ("500_done", 3),
+        ("garbage", 3),
+        ("429", 9),
+        ("500", 9),
+        ("409", 9),
+        ("dropped", 9),
+        ("hang", 3),
+    ] {
         let office = Office::open().await;
         let subject = Uuid::now_v7();
         let id = office.written(subject).await;

@@ -169,9 +169,10 @@ impl Shop {
         while platform.run_once().await.unwrap() > 0 {}
     }
 
-    /// Orders a fault of the next calls by POST.
+    /// Orders a fault of the next calls by POST. What is slow is slower than anybody waits.
     pub fn fault(&self, kind: &str, path: &str, times: u32) {
-        let fault = json!({ "kind": kind, "path": path, "method": "POST", "times": times });
+        let ms = self.config.timeout.as_millis() + 100;
+        let fault = json!({ "kind": kind, "path": path, "method": "POST", "times": times, "ms": ms });
         self.stripe.order_fault(serde_json::from_value(fault).unwrap());
     }
 
