@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::events::OrderEvent;
 use super::late::{self, KnownLines, Lesson, ToldLines};
 use super::order::{Axis, Cause, Origin, Ref, RefKind};
-use super::state::{Consequence, HoldNews, Move, News, OrderFacts, Transition};
+use super::state::{Consequence, HoldNews, Move, NOTHING_NEW, News, OrderFacts, Transition};
 use super::store::{self, AdoptedOrder, Merged, NewTransition, Saved};
 
 mod adopt;
@@ -142,9 +142,9 @@ pub async fn settle(
     let mut settled = Settled { verdicts: adoption.verdicts, ..Settled::default() };
     for (position, (candidate, resolved)) in candidates.iter().zip(&resolved).enumerate() {
         if let Some(&first) = resolved.orders.first() {
-            batch.unite(&resolved.orders, &Cause::Event(candidate.event.event_id.clone()));
+            let has_united = batch.unite(&resolved.orders, &Cause::Event(candidate.event.event_id.clone()));
             let order_id = batch.standing_for(first);
-            let reason = batch.apply(order_id, &candidate.event, resolved);
+            let reason = batch.apply(order_id, &candidate.event, resolved, has_united);
             let told = lessons.take(position).filter(|_| order_id == first);
             batch.learn(order_id, &candidate.event, told, now);
             settled.verdicts[position] = Some(Verdict::Applied { order_id, reason });
@@ -239,8 +239,14 @@ impl Batch {
         }
     }
 
-    /// Applies an event; returns why it moved nothing.
-    fn apply(&mut self, order_id: Uuid, event: &OrderEvent, resolved: &Resolved) -> Option<String> {
+    /// Applies an event; returns why it moved nothing. `has_united` where it made one order of several: that is news.
+    fn apply(
+        &mut self,
+        order_id: Uuid,
+        event: &OrderEvent,
+        resolved: &Resolved,
+        has_united: bool,
+    ) -> Option<String> {
         let cause = Cause::Event(event.event_id.clone());
         for reference in &resolved.unclaimed {
             self.refs.entry(reference.clone()).or_insert(order_id);
@@ -260,6 +266,7 @@ impl Batch {
         }
 
         let unchanged = self.step(order_id, &event.news, &cause);
+        let unchanged = unchanged.filter(|reason| !has_united || reason != NOTHING_NEW);
         // What its first row says is not said again.
         let is_its_birth = self.born_of.contains(&(order_id, event.event_id.clone()));
         if let Some(reason) = unchanged.as_ref().filter(|_| !is_its_birth) {

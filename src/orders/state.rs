@@ -39,6 +39,8 @@ pub enum HoldState {
     },
 }
 
+/// Why an event moved nothing that told only what was known.
+pub(super) const NOTHING_NEW: &str = "it tells nothing new";
 /// The source of holds that are about the order as a whole.
 pub const WHOLE_ORDER: &str = "order";
 
@@ -436,7 +438,7 @@ impl OrderFacts {
                 let noted = after.money.difference(&self.money).map(MoneyFact::to_string);
                 format!("noted: {}; it moved nothing", noted.collect::<Vec<_>>().join(", "))
             }
-            _ => "it tells nothing new".to_owned(),
+            _ => NOTHING_NEW.to_owned(),
         }
     }
 }

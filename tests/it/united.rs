@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{on, texts};
 use crate::support::stripe::{
-    Shape, event, invoice_intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order, refund,
-    succeeded, with,
+    self, Shape, event, invoice_intent_succeeded, invoice_is, invoice_paid, invoice_payment_paid, order,
+    refund, succeeded, with,
 };
 use crate::support::{PATIENCE, TestApp};
 
@@ -107,9 +107,18 @@ async fn an_order_that_became_a_part_of_another_says_so_and_its_news_are_that_on
     let bare = app.order("pi_1").await;
     assert_eq!(bare["holds"], json!(["possible_duplicate"]));
 
-    deliver(&app, &[link("pi_1", 2000)]).await;
+    let linked = link("pi_1", 2000);
+    deliver(&app, std::slice::from_ref(&linked)).await;
 
     let whole = app.order("in_1").await;
+    let told: Vec<Option<String>> =
+        sqlx::query_scalar("select reason from order_transitions where cause_id = $1 order by id")
+            .bind(stripe::id(&linked))
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+    assert!(!told.is_empty() && !told.contains(&Some("it tells nothing new".to_owned())), "{told:?}");
+    assert_eq!(app.event_state(stripe::id(&linked)).await, ("applied".to_owned(), None));
     let ended = app.order(bare["number"].as_str().unwrap()).await;
     assert_eq!((&ended["status"], &ended["merged_into"]), (&json!("cancelled"), &whole["id"]));
     assert_eq!((&ended["amount_paid"], &ended["refs"], &ended["holds"]), (&json!(0), &json!([]), &json!([])));

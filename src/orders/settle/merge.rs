@@ -29,16 +29,18 @@ impl Batch {
         Ok(())
     }
 
-    /// Orders turned out to be one purchase: those that can become a part of the one that keeps on.
-    pub(super) fn unite(&mut self, orders: &[Uuid], cause: &Cause) {
+    /// Orders turned out to be one purchase: those that can become a part of the one that keeps on. Says whether any did.
+    pub(super) fn unite(&mut self, orders: &[Uuid], cause: &Cause) -> bool {
+        let merged = self.merged.len();
         let orders: BTreeSet<Uuid> = orders.iter().map(|order| self.standing_for(*order)).collect();
-        let Some(keeper) = self.keeper(&orders) else { return };
+        let Some(keeper) = self.keeper(&orders) else { return false };
         for order_id in orders.into_iter().filter(|order| *order != keeper) {
             let can_be_merged = self.facts.get(&order_id).is_some_and(OrderFacts::can_be_merged);
             if can_be_merged && !self.handed_over.contains(&order_id) {
                 self.merge(order_id, keeper, cause);
             }
         }
+        self.merged.len() > merged
     }
 
     /// The order that an order is a part of by now: itself, unless it was merged.
