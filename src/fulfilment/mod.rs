@@ -137,12 +137,24 @@ pub async fn follow(
             .filter(|c| matches!(c, Consequence::Queue | Consequence::Cancel));
         last.next() == Some(Consequence::Cancel)
     };
+    let keepers: Vec<Uuid> = consequences
+        .iter()
+        .filter_map(|(_, consequence, _)| match consequence {
+            Consequence::GiveUp { to } => Some(*to),
+            _ => None,
+        })
+        .collect();
+    let keepers = if keepers.is_empty() { Vec::new() } else { orders::load_heads(conn, &keepers).await? };
+    let number = |order: &Uuid| {
+        let known = keepers.iter().find(|head| head.id == *order);
+        known.map_or_else(|| order.to_string(), |head| head.number.clone())
+    };
     let to_cancel: Vec<_> = consequences
         .iter()
         .filter_map(|(order_id, consequence, cause)| {
             let reason = match consequence {
                 Consequence::Cancel if is_called_off(*order_id) => "all of its money went back".to_owned(),
-                Consequence::GiveUp { to } => format!("it is the same purchase as order {to}"),
+                Consequence::GiveUp { to } => format!("it is the same purchase as order {}", number(to)),
                 _ => return None,
             };
             Some(ToCancel { order_id: *order_id, cause: cause.clone(), reason })

@@ -134,7 +134,7 @@ pub async fn settle(
     }
     lessons.load_known(conn).await?;
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
-    batch.load_handed_over(conn, resolved.iter().map(|event| event.orders.as_slice())).await?;
+    batch.load_meeting(conn, resolved.iter().map(|event| event.orders.as_slice())).await?;
     let mut holds = adoption.holds;
     holds.extend(doubts_of_known(conn, candidates, &resolved, &before, &adoption.orders).await?);
     batch.open_with(adoption.transitions, holds);
@@ -225,6 +225,8 @@ struct Batch {
     written: BTreeMap<Uuid, ToldLines>,
     /// Those of which something was handed over, of orders that meet others.
     handed_over: HashSet<Uuid>,
+    /// What people call orders that meet others.
+    numbers: HashMap<Uuid, String>,
     /// The orders that others took over, in this order.
     merged: Vec<Merged>,
 }

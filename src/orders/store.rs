@@ -27,7 +27,7 @@ pub(super) use lookups::{
 pub(super) use merge::{Merged, merge};
 pub(super) use placed::{PlacedOrder, insert_placed};
 pub use read::{ListFilter, Payment, Timeline, TimelineEntry, find, list, load, load_heads, load_timeline};
-pub(super) use refs::{Purchase, find_twin, insert_links, insert_refs, resolve_names, resolve_refs};
+pub(super) use refs::{Purchase, Twin, find_twin, insert_links, insert_refs, resolve_names, resolve_refs};
 
 /// Reads a value that the tables keep as text. One that is unknown was written by a newer version.
 fn stored<T>(text: &str) -> sqlx::Result<T>

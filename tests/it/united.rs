@@ -40,6 +40,11 @@ async fn sent(app: &TestApp) -> i64 {
     app.value("select count(*) from fulfilments where state = 'fulfilled'").await
 }
 
+/// Why the order that was held last is held.
+async fn held_because(app: &TestApp) -> String {
+    app.value("select reason from holds order by opened_at desc, order_id desc limit 1").await
+}
+
 async fn standing(app: &TestApp) -> i64 {
     app.value("select count(*) from orders where merged_into is null").await
 }
@@ -51,6 +56,9 @@ async fn an_invoice_that_is_paid_in_parts_is_sent_once_though_nothing_tells_so_i
     for (intent, amount) in [("pi_1", 1200), ("pi_2", 800)] {
         deliver(&app, &[part(intent, amount)]).await;
         assert_eq!(app.order(intent).await["holds"], json!(["possible_duplicate"]));
+        let number = app.order("in_1").await["number"].as_str().unwrap().to_owned();
+        let part = format!("its {}.00 USD may be a part of the 20.00 USD of order {number} of", amount / 100);
+        assert!(held_because(&app).await.starts_with(&part), "{part}");
     }
     assert_eq!((standing(&app).await, sent(&app).await), (3, 0));
 
@@ -89,6 +97,10 @@ async fn an_invoice_that_is_heard_of_when_parts_of_it_are_orders_waits_until_it_
     deliver(&app, &[link("pi_2", 800)]).await;
     // What was sent cannot be unsent; the invoice is not sent on top of it.
     let second = app.order("in_1").await;
+    assert!(
+        !held_because(&app).await.contains(second["id"].as_str().unwrap()),
+        "orders are called by number"
+    );
     assert_eq!((&second["id"], &second["origin"]), (&app.order("pi_2").await["id"], &json!("invoice")));
     assert_eq!((&second["status"], &second["lines"][0]["sku"]), (&json!("fulfilled"), &json!("price_tea")));
     assert_eq!((standing(&app).await, sent(&app).await), (2, 2));
@@ -106,6 +118,9 @@ async fn an_order_that_became_a_part_of_another_says_so_and_its_news_are_that_on
     deliver(&app, &[invoice_open(), part("pi_1", 2000)]).await;
     let bare = app.order("pi_1").await;
     assert_eq!(bare["holds"], json!(["possible_duplicate"]));
+    let number = app.order("in_1").await["number"].as_str().unwrap().to_owned();
+    let all = format!("its 20.00 USD may be all of order {number} of the same customer");
+    assert!(held_because(&app).await.starts_with(&all), "{all}");
 
     let linked = link("pi_1", 2000);
     deliver(&app, std::slice::from_ref(&linked)).await;
@@ -131,9 +146,12 @@ async fn an_order_that_became_a_part_of_another_says_so_and_its_news_are_that_on
     .unwrap();
     assert_eq!(histories.len(), 2);
     assert!(histories[0].1.contains("became a part of this one"), "{histories:?}");
-    assert!(histories[1].1.starts_with(&format!("became a part of order {}", whole["id"].as_str().unwrap())));
+    assert!(histories[0].1.starts_with(&format!("order {} ", bare["number"].as_str().unwrap())));
+    assert!(histories[1].1.starts_with(&format!("became a part of order {number}:")), "{histories:?}");
 
     let given_up = app.value::<String>("select id::text from fulfilments where state = 'cancelled'").await;
+    let why = app.value::<String>("select reason from fulfilments where state = 'cancelled'").await;
+    assert_eq!(why, format!("it is the same purchase as order {number}"));
     let retry = ["fulfilments", "retry", &given_up, "--by", "mia", "--why", "they asked"];
     let (code, _, told) = texts(&on(&app.database, &retry).output().unwrap());
     assert!(code != 0 && told.contains("its order was called off"), "{told}");

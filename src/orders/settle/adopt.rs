@@ -6,6 +6,7 @@
 //! already, as soon as it is known what paid it, so that the PaymentIntent's own success finds it. Of a draft nothing
 //! becomes. Any other success waits out the grace. What is in doubt is adopted with a hold, so that nothing ships twice.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -19,10 +20,11 @@ use super::super::lookups::Question;
 use super::super::number;
 use super::super::order::{Axis, Cause, HoldKind, Origin, PaymentStatus, Ref, RefKind};
 use super::super::state::{HoldNews, Move, WHOLE_ORDER};
-use super::super::store::{self, AdoptedOrder, NewTransition, Purchase};
+use super::super::store::{self, AdoptedOrder, NewTransition, Purchase, Twin};
 use super::ask::Known;
 use super::resolve::Resolved;
 use super::{Candidate, Patience, SettleError, Verdict};
+use crate::money::Money;
 
 /// What is to be done about the events without an order.
 #[derive(Default)]
@@ -265,18 +267,31 @@ pub(super) async fn same_purchase(
         at,
     };
     let twin = match adopted.iter().find(|other| purchase.is_twin_of(other)) {
-        Some(other) => Some(other.number.clone()),
+        Some(other) => Some(Twin { number: other.number.clone(), total: other.total }),
         None => store::find_twin(conn, &purchase).await?,
     };
-    Ok(twin.map(|number| HoldNews {
+    Ok(twin.map(|twin| HoldNews {
         kind: HoldKind::PossibleDuplicate,
         source: WHOLE_ORDER.to_owned(),
-        reason: format!(
-            "order {number} of the same customer and time may be the same purchase, as a whole or in part"
-        ),
+        reason: why_in_doubt(seed.total, &twin),
         ended: None,
         is_final: false,
     }))
+}
+
+/// Says of what the order may be the whole, or a part.
+fn why_in_doubt(own: Money, Twin { number, total }: &Twin) -> String {
+    match own.amount.cmp(&total.amount) {
+        Ordering::Equal => {
+            format!("its {own} may be all of order {number} of the same customer: they may be one purchase")
+        }
+        Ordering::Less => {
+            format!("its {own} may be a part of the {total} of order {number} of the same customer")
+        }
+        Ordering::Greater => {
+            format!("the {total} of order {number} of the same customer may be a part of its {own}")
+        }
+    }
 }
 
 impl Adoption {

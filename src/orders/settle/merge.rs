@@ -17,16 +17,28 @@ use super::super::store::{self, Merged, Saved};
 use super::{Batch, SettleError};
 
 impl Batch {
-    /// Reads of which orders that meet others something was handed over. The caller has locked them.
-    pub(super) async fn load_handed_over<'o>(
+    /// Reads of orders that meet others how they are called, and of which something was handed over. The caller has locked
+    /// them.
+    pub(super) async fn load_meeting<'o>(
         &mut self,
         conn: &mut PgConnection,
         meetings: impl Iterator<Item = &'o [Uuid]>,
     ) -> sqlx::Result<()> {
         let met: BTreeSet<Uuid> = meetings.filter(|orders| orders.len() > 1).flatten().copied().collect();
-        let known = store::load_known_lines(conn, &met.into_iter().collect::<Vec<_>>()).await?;
+        if met.is_empty() {
+            return Ok(());
+        }
+        let met: Vec<Uuid> = met.into_iter().collect();
+        let known = store::load_known_lines(conn, &met).await?;
         self.handed_over.extend(known.iter().filter(|(_, known)| known.is_handed_over).map(|(id, _)| id));
+        let heads = store::load_heads(conn, &met).await?;
+        self.numbers.extend(heads.into_iter().map(|head| (head.id, head.number)));
         Ok(())
+    }
+
+    /// What people call an order that meets another.
+    fn number(&self, order_id: Uuid) -> String {
+        self.numbers.get(&order_id).cloned().unwrap_or_else(|| order_id.to_string())
     }
 
     /// Orders turned out to be one purchase: those that can become a part of the one that keeps on. Says whether any did.
@@ -52,11 +64,12 @@ impl Batch {
     pub(super) fn hold_duplicates(&mut self, orders: &[Uuid], cause: &Cause) {
         let orders: BTreeSet<Uuid> = orders.iter().map(|order| self.standing_for(*order)).collect();
         let Some(keeper) = self.keeper(&orders) else { return };
+        let number = self.number(keeper);
         for order_id in orders.into_iter().filter(|order| *order != keeper) {
             let hold = HoldNews {
                 kind: HoldKind::PossibleDuplicate,
                 source: WHOLE_ORDER.to_owned(),
-                reason: format!("order {keeper} is the same purchase: Stripe links their payments"),
+                reason: format!("order {number} is the same purchase: Stripe links their payments"),
                 ended: None,
                 is_final: false,
             };
@@ -78,9 +91,10 @@ impl Batch {
         let Some((ended, kept)) = self.facts.get(&order_id).zip(self.facts.get(&into)) else { return };
         let teaches = kept.origin.may_learn_from(ended.origin);
         let same = "the same purchase: Stripe links their payments";
+        let (part, whole) = (self.number(order_id), self.number(into));
         let absorbed =
-            kept.absorb(ended, &format!("order {order_id} became a part of this one: they are {same}"));
-        let ended = ended.end_in(into, &format!("became a part of order {into}: they are {same}"));
+            kept.absorb(ended, &format!("order {part} became a part of this one: they are {same}"));
+        let ended = ended.end_in(into, &format!("became a part of order {whole}: they are {same}"));
         self.record(into, absorbed, cause);
         self.record(order_id, ended, cause);
         self.merged.push(Merged { order_id, into, teaches });
@@ -133,7 +147,7 @@ pub(in super::super) async fn unite_linked(
         return Err(SettleError::LostRace);
     }
     let mut batch = Batch { facts: before.clone(), ..Batch::default() };
-    batch.load_handed_over(conn, meetings.iter().map(<[Uuid; 2]>::as_slice)).await?;
+    batch.load_meeting(conn, meetings.iter().map(<[Uuid; 2]>::as_slice)).await?;
     for orders in &meetings {
         batch.unite(orders, cause);
         batch.hold_duplicates(orders, cause);

@@ -226,22 +226,28 @@ impl Purchase<'_> {
     }
 }
 
-/// Finds an order that may be the same purchase; its number. One that is held as somebody's duplicate already stands for
+/// An order that may be the same purchase as another.
+pub(crate) struct Twin {
+    pub number: String,
+    pub total: Money,
+}
+
+/// Finds an order that may be the same purchase. One that is held as somebody's duplicate already stands for
 /// nothing that is sent. An invoice that is not heard to be paid may be what was paid, however long ago it was made, and
 /// what was paid may be a part of what it asks.
 pub(crate) async fn find_twin(
     conn: &mut PgConnection,
     purchase: &Purchase<'_>,
-) -> sqlx::Result<Option<String>> {
+) -> sqlx::Result<Option<Twin>> {
     let (has, lacks) = purchase.kinds();
     let customer = format!("{}/{}", purchase.customer, purchase.total.currency);
     // Two batches that adopt two halves of one purchase at once must not miss each other.
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", customer)
         .execute(&mut *conn)
         .await?;
-    sqlx::query_scalar!(
+    let found = sqlx::query!(
         "
-        select number
+        select number, amount_total
         from orders
         where stripe_customer = $1
           and currency = $2
@@ -272,7 +278,11 @@ pub(crate) async fn find_twin(
         purchase.is_bare,
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(found.map(|row| Twin {
+        number: row.number,
+        total: Money { amount: row.amount_total, currency: purchase.total.currency },
+    }))
 }
 
 fn columns<'r>(refs: impl Iterator<Item = &'r Ref>) -> (Vec<&'r str>, Vec<&'r str>) {
