@@ -55,6 +55,7 @@ fn create(world: &mut World, call: &Call) -> Answer {
         return Err(Failure::parameter("country_unsupported", "country", message));
     }
     let id = insert(world, &body::Wishes::of(&params));
+    world.change(&id, |account| params.merge_metadata(&mut account["metadata"]));
     Ok(world.body(&id))
 }
 

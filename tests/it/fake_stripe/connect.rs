@@ -59,6 +59,18 @@ async fn a_new_account_can_nothing_until_its_owner_completed_it() {
 }
 
 #[actix_web::test]
+async fn an_account_keeps_what_its_maker_noted() {
+    let local = Local::start();
+
+    let account = local.make("/v1/accounts", "type=express&country=GB&metadata[driver]=7").await;
+    let form = "metadata[driver]=&metadata[car]=red";
+    let changed = local.make(&format!("/v1/accounts/{}", id(&account)), form).await;
+
+    assert_eq!((&account["metadata"], &account["country"]), (&json!({ "driver": "7" }), &json!("GB")));
+    assert_eq!(changed["metadata"], json!({ "car": "red" }));
+}
+
+#[actix_web::test]
 async fn an_account_link_expires() {
     let local = Local::start();
     let account = local.account().await;
