@@ -1,5 +1,6 @@
 //! The page that pays: how it is served, and what its order's state tells a customer.
 
+use packline::config::StripeConfig;
 use packline::fake_stripe::Outcome;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -7,6 +8,8 @@ use serde_json::{Value, json};
 use super::Shop;
 use super::shop::intent;
 use crate::support::TestApp;
+
+const STRIPE: &str = "https://api.stripe.com";
 
 fn header(response: &reqwest::Response, name: &str) -> String {
     response.headers()[name].to_str().unwrap().to_owned()
@@ -44,6 +47,27 @@ async fn the_page_may_load_only_itself_and_stripe() {
     );
     assert_eq!(header(&page, "referrer-policy"), "no-referrer");
     assert_eq!(header(&page, "cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn with_the_real_stripe_the_page_may_load_what_its_script_and_frames_need_and_no_more() {
+    let shop = Shop::open_with(Vec::new(), |config| {
+        *config = StripeConfig::new(config.secret_key.clone(), STRIPE.parse().unwrap()).unwrap();
+    })
+    .await;
+
+    let page = shop.app.client.get(format!("{}/checkout/A-1?token=x", shop.app.base)).send().await.unwrap();
+
+    // As Stripe's security guide lists them for Stripe.js.
+    let js = "https://js.stripe.com https://*.js.stripe.com";
+    assert_eq!(
+        header(&page, "content-security-policy"),
+        format!(
+            "default-src 'none'; script-src 'self' {js}; frame-src {js} https://hooks.stripe.com; \
+             connect-src 'self' {STRIPE}; style-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; \
+             frame-ancestors 'none'"
+        )
+    );
 }
 
 #[tokio::test]
