@@ -2,9 +2,11 @@
 //!
 //! The row is written before Stripe is asked, with the key under which it is asked; the answer is recorded after, each
 //! in a transaction of its own and none open in between. Whoever finds a row without an answer, a repeated request or
-//! the worker, asks again under the same key: Stripe makes one account, however often it is asked.
+//! the worker, asks again under the same key: Stripe makes one account, however often it is asked. Once the key is too old
+//! for that, the account is looked for, and none is made in its place.
 
 use actix_web::http::StatusCode;
+use futures_util::StreamExt;
 use serde::Serialize;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
@@ -20,15 +22,23 @@ use super::token::Token;
 use crate::api::{Answer, ApiError, ApiKey, Claim, IdempotencyKey};
 use crate::db;
 use crate::stripe::params::{
-    AccountLinkType, AccountType, CapabilityRequest, NewAccount, NewAccountLink, NewCapabilities, NewMetadata,
+    AccountLinkType, AccountType, CapabilityRequest, CreatedAfter, ListAccounts, NewAccount, NewAccountLink,
+    NewCapabilities, NewMetadata,
 };
-use crate::stripe::{Call, CallError};
+use crate::stripe::{self, Call, CallError, Client};
 
 /// How long the addresses that an account link carries are good for: the link itself expires within minutes, and its
 /// owner may come back to it tomorrow.
 const TOKEN_LIFE: Duration = Duration::days(7);
-/// Stripe knows an idempotency key for a day; after that the same question would make a second account.
+/// Stripe knows an idempotency key for a day; after that the same question would make a second account, so that the first
+/// is looked for.
 const KEY_LIFE: Duration = Duration::hours(23);
+/// How far an account's making may lie outside of the time in which it was asked for.
+const AROUND: Duration = Duration::hours(1);
+/// Why an account was not made, for people.
+const NEVER_MADE: &str = "Stripe did not answer for a day and made no such account; ask for it again, with another \
+                          Idempotency-Key";
+const KEY_TOO_OLD: &str = "its key is too old to ask again; it is looked for once no try can be under way";
 
 /// What `POST /v1/connect/accounts` answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,29 +174,40 @@ impl Platform {
             AccountState::Connected => return Ok(Ok(())),
         }
         let client = self.stripe()?;
-        let new = new_account(&account);
-        let key = create_key(id);
-        let answer = client.create_account(&new, Call { idempotency_key: &key, account: None }).await;
+        let age = self.clock.now() - account.created_at;
+        let answer = if age > KEY_LIFE {
+            find_made(client, &account).await
+        } else {
+            let (new, key) = (new_account(&account), create_key(id));
+            client.create_account(&new, Call { idempotency_key: &key, account: None }).await.map(Some)
+        };
 
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
         let outcome = match answer {
-            Ok(made) => {
+            Ok(Some(made)) => {
                 store::connect(&mut tx, id, &made.id, &Facts::of(&made), now).await?;
                 (self.wake)(&mut tx, vec![account_key(&made.id)], now).await?;
                 tracing::info!(account.id = %id, stripe.account = made.id, "connected account made");
                 Ok(Ok(()))
             }
-            Err(error @ CallError::Refused(_)) => {
+            // No try of it can be under way any more: what is not there never will be.
+            Ok(None) if age > KEY_LIFE + LEASE => {
+                store::refuse(&mut tx, id, NEVER_MADE, now).await?;
+                tracing::warn!(account.id = %id, "connected account never made");
+                Ok(Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "stripe_refused", NEVER_MADE)))
+            }
+            Ok(None) => {
+                store::put_off(&mut tx, id, KEY_TOO_OLD, Some(now + LEASE), now).await?;
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stripe_outcome_unknown", KEY_TOO_OLD))
+            }
+            Err(error @ CallError::Refused(_)) if age <= KEY_LIFE => {
                 store::refuse(&mut tx, id, &error.to_string(), now).await?;
                 tracing::warn!(account.id = %id, error = %error, "connected account refused");
                 Ok(Err(call_failed(&error)))
             }
             Err(error) => {
-                let is_over = now - account.created_at > KEY_LIFE;
-                let next = (!is_over).then(|| next_try(failures, now));
-                let reason = if is_over { over(id, &error) } else { error.to_string() };
-                store::put_off(&mut tx, id, &reason, next, now).await?;
+                store::put_off(&mut tx, id, &error.to_string(), Some(next_try(failures, now)), now).await?;
                 tracing::warn!(account.id = %id, error = %error, "no answer to the making of a connected account");
                 Err(call_failed(&error))
             }
@@ -280,11 +301,22 @@ fn new_account(account: &Account) -> NewAccount {
     }
 }
 
-fn over(id: Uuid, error: &CallError) -> String {
-    format!(
-        "given up after a day without an answer ({error}); if Stripe made it, its metadata has {ACCOUNT_ID} = {id}, and \
-         its next event connects it"
-    )
+/// Looks for the account that was asked for without an answer, among those that were made while it was asked for.
+/// Stripe's clock may be a little off ours.
+async fn find_made(client: &Client, account: &Account) -> Result<Option<stripe::Account>, CallError> {
+    let made = CreatedAfter {
+        gte: Some((account.created_at - AROUND).unix_timestamp()),
+        lt: Some((account.created_at + KEY_LIFE + AROUND).unix_timestamp()),
+    };
+    let mut accounts = client.list_accounts(ListAccounts { created: Some(made) });
+    let id = account.id.to_string();
+    while let Some(made) = accounts.next().await {
+        let made = made?;
+        if made.metadata.get(ACCOUNT_ID) == Some(&id) {
+            return Ok(Some(made));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn reference_taken(error: &sqlx::Error, reference: &str) -> Option<ApiError> {

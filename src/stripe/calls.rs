@@ -12,9 +12,9 @@ use super::form;
 use super::pages::{self, Listing, Way};
 use super::params::{
     CancelPaymentIntent, CancelSubscription, CapturePaymentIntent, ConfirmPaymentIntent,
-    ExpireCheckoutSession, ListCheckoutSessions, ListEvents, ListPaymentIntents, ListPaymentMethods,
-    ListRefunds, NewAccount, NewAccountLink, NewCheckoutSession, NewCustomer, NewPaymentIntent, NewRefund,
-    UpdatePaymentIntent,
+    ExpireCheckoutSession, ListAccounts, ListCheckoutSessions, ListEvents, ListPaymentIntents,
+    ListPaymentMethods, ListRefunds, NewAccount, NewAccountLink, NewCheckoutSession, NewCustomer,
+    NewPaymentIntent, NewRefund, UpdatePaymentIntent,
 };
 use super::resources::{
     Account, AccountLink, BalanceTransaction, Charge, CheckoutSession, Customer, OAuthGrant, PaymentIntent,
@@ -350,6 +350,11 @@ impl Client {
     /// See [`CallError`]. 403 says that it is not connected, or not any more.
     pub async fn retrieve_account(&self, id: &str) -> Called<Account> {
         self.get("/v1/accounts/{}", id, None, "account").await
+    }
+
+    /// Connected accounts, newest first: to find those whose making has an unknown outcome.
+    pub fn list_accounts(&self, filter: ListAccounts) -> Listing<'_, Account> {
+        pages::list(self, "/v1/accounts", filter, Way::Back, None)
     }
 
     /// Makes an address where an account's owner tells Stripe what it asks.

@@ -43,6 +43,7 @@ const sdk = {
   list_events: ["EventListParams", (s, p) => s.events.list(p)],
   create_account: ["AccountCreateParams", (s, p) => s.accounts.create(p)],
   retrieve_account: [undefined, (s) => s.accounts.retrieve("acct_1")],
+  list_accounts: ["AccountListParams", (s, p) => s.accounts.list(p)],
   create_account_link: ["AccountLinkCreateParams", (s, p) => s.accountLinks.create(p)],
   finalize_invoice: ["InvoiceFinalizeInvoiceParams", (s, p) => s.invoices.finalizeInvoice("in_1", p)],
   pay_invoice: ["InvoicePayParams", (s, p) => s.invoices.pay("in_1", p)],

@@ -41,6 +41,15 @@ pub struct ListPaymentMethods {
     pub method_type: Option<String>,
 }
 
+/// `GET /v1/accounts`, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListAccounts {
+    /// When they were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<CreatedAfter>,
+}
+
 /// `GET /v1/events`: those of the last 30 days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -27,7 +27,7 @@ pub use checkout::{
     NewSessionLine, PaymentIntentData, PriceData, ProductData,
 };
 pub use invoice::{FinalizeInvoice, MoveInvoice, PayInvoice};
-pub use list::{CreatedAfter, ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds};
+pub use list::{CreatedAfter, ListAccounts, ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds};
 pub use payment_intent::{
     AllowRedirects, AutomaticPaymentMethods, CancelPaymentIntent, CancellationReason, CaptureMethod,
     CapturePaymentIntent, CardOptions, ConfirmPaymentIntent, ConfirmationMethod, NewPaymentIntent,

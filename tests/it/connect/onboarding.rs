@@ -131,6 +131,62 @@ async fn a_worker_goes_on_with_an_account_whose_making_had_no_answer() {
 }
 
 #[tokio::test]
+async fn after_a_day_an_account_is_looked_for_before_another_is_made() {
+    let shop = Shop::start().await;
+    let a_day = std::time::Duration::from_secs(25 * 3600);
+    for (key, kind, is_there) in [
+        ("k1", "lost", true),
+        ("k2", "500_done", true),
+        ("k3", "garbage", true),
+        ("k4", "dropped", false),
+        ("k5", "500_saved", false),
+    ] {
+        let before = shop.made().await;
+        shop.fault("/v1/accounts", kind).await;
+        let first = shop.post("/v1/connect/accounts", &asked(key), Some(key)).await;
+        assert_eq!(first.status(), StatusCode::SERVICE_UNAVAILABLE, "{key}: {kind}");
+        shop.stripe.clear_faults();
+        shop.app.clock.advance(a_day);
+        shop.stripe.advance(a_day);
+        // A look that Stripe does not answer tells nothing.
+        shop.fault("/v1/accounts", "500").await;
+        let unanswered = shop.post("/v1/connect/accounts", &asked(key), Some(key)).await;
+        assert_eq!(unanswered.status(), StatusCode::SERVICE_UNAVAILABLE, "{key}: {kind}");
+        shop.stripe.clear_faults();
+
+        let second = shop.post("/v1/connect/accounts", &asked(key), Some(key)).await;
+        let status = second.status();
+        if is_there {
+            assert_eq!(status, StatusCode::CREATED, "{key}: {kind}");
+        } else {
+            let told: Value = second.json().await.unwrap();
+            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{key}: {told}");
+            assert!(told["error"]["message"].as_str().unwrap().contains("ask for it again"), "{told}");
+            let anew = shop.post("/v1/connect/accounts", &asked(key), Some(&format!("{key} anew"))).await;
+            assert_eq!(anew.status(), StatusCode::CREATED, "{key}: {kind}");
+        }
+        assert_eq!(shop.made().await, before + 1, "{key}: {kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_was_away_for_a_day_looks_for_an_account_and_makes_no_second() {
+    let shop = Shop::start().await;
+    shop.fault("/v1/accounts", "lost").await;
+    shop.post("/v1/connect/accounts", &asked("driver-7"), None).await;
+    shop.stripe.clear_faults();
+
+    let a_day = std::time::Duration::from_secs(25 * 3600);
+    shop.app.clock.advance(a_day);
+    shop.stripe.advance(a_day);
+    shop.run_accounts().await;
+
+    let list: Value = shop.app.get("/v1/connect/accounts?reference=driver-7").await.json().await.unwrap();
+    assert_eq!(list["data"][0]["state"], "connected", "{list}");
+    assert_eq!(shop.made().await, 1);
+}
+
+#[tokio::test]
 async fn a_reference_has_one_account_in_use() {
     let shop = Shop::start().await;
     shop.create("driver-7").await;

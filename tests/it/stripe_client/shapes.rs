@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use packline::stripe::params::{
     AccountLinkType, AccountType, AllowRedirects, AutomaticPaymentMethods, BusinessType, CancelPaymentIntent,
     CancellationReason, CapabilityRequest, CaptureMethod, CapturePaymentIntent, CardOptions, CheckoutMode,
-    ConfirmPaymentIntent, ConfirmationMethod, CreatedAfter, CustomerCreation, ListCheckoutSessions,
-    ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds, NewAccount, NewAccountLink, NewAddress,
-    NewCapabilities, NewCheckoutSession, NewCustomer, NewCustomerShipping, NewMetadata, NewPaymentIntent,
-    NewRefund, NewSessionLine, NewShipping, NewTransferData, PaymentIntentData, PaymentMethodOptions,
-    PriceData, ProductData, RefundReason, RequestThreeDSecure, SetupFutureUsage, UpdatePaymentIntent,
+    ConfirmPaymentIntent, ConfirmationMethod, CreatedAfter, CustomerCreation, ListAccounts,
+    ListCheckoutSessions, ListEvents, ListPaymentIntents, ListPaymentMethods, ListRefunds, NewAccount,
+    NewAccountLink, NewAddress, NewCapabilities, NewCheckoutSession, NewCustomer, NewCustomerShipping,
+    NewMetadata, NewPaymentIntent, NewRefund, NewSessionLine, NewShipping, NewTransferData,
+    PaymentIntentData, PaymentMethodOptions, PriceData, ProductData, RefundReason, RequestThreeDSecure,
+    SetupFutureUsage, UpdatePaymentIntent,
 };
 use packline::stripe::{CallError, Client};
 use serde::Serialize;
@@ -372,6 +373,10 @@ fn page(filter: &impl Serialize, cursor: Value) -> Value {
 async fn lists(all: &mut Collector) {
     let client = all.client.clone();
     let created = || Some(CreatedAfter { gte: Some(1_790_000_000), lt: Some(1_800_000_000) });
+
+    let filter = ListAccounts { created: created() };
+    let first = client.list_accounts(filter.clone()).next().await.unwrap();
+    all.record("list_accounts", page(&filter, json!({})), first);
 
     let filter = ListPaymentIntents { customer: text("cus_1"), created: created() };
     let first = client.list_payment_intents(filter.clone(), None).next().await.unwrap();
