@@ -6,6 +6,7 @@ mod capture;
 mod checkout;
 mod destination;
 mod faults;
+mod logged;
 mod news;
 mod off_session;
 mod page;
