@@ -24,6 +24,7 @@ use crate::orders::Patience;
 use crate::outbox::Outbox;
 use crate::payments::{Payments, Resumer};
 use crate::quotes::Quotes;
+use crate::retention::{Retention, RetentionMetrics, RetentionSettings};
 use crate::server::{self, Shared};
 use crate::stripe;
 use crate::subscriptions::Subscriptions;
@@ -84,6 +85,7 @@ impl App {
         let inbox_metrics = InboxMetrics::register(&mut registry);
         let webhook_metrics = WebhookMetrics::register(&mut registry);
         let fulfilment_metrics = FulfilmentMetrics::register(&mut registry);
+        let retention_metrics = RetentionMetrics::register(&mut registry);
         let registry = Arc::new(registry);
 
         let pool = db::connect_to_work(database_url, "packline", WORK_CONNECTIONS)?;
@@ -205,10 +207,16 @@ impl App {
                 max_age: work.max_age,
                 ..FulfilmentSettings::default()
             };
+            let retention = RetentionSettings {
+                payloads: work.payload_retention,
+                answers: work.answer_retention,
+                ..RetentionSettings::default()
+            };
+            let retention = Retention::new(pool.clone(), clock.clone(), retention, retention_metrics);
             let name = format!("{}/{}", std::process::id(), uuid::Uuid::new_v4());
             let fulfilment =
                 FulfilmentWorker::new(pool.clone(), clock, providers, name, settings, fulfilment_metrics);
-            app.workers = Some(Workers::start(&pool, applier, fulfilment, at_stripe));
+            app.workers = Some(Workers::start(&pool, applier, fulfilment, retention, at_stripe));
         }
         Ok(app)
     }

@@ -138,6 +138,28 @@ pub struct Settings {
     )]
     order_wait: String,
 
+    /// How long the payloads of applied events are kept, those of set-aside events four times as long: 1d or more, or
+    /// never to keep all. The ledger itself is kept for ever.
+    #[arg(
+        long = "payload-retention",
+        env = "PACKLINE_PAYLOAD_RETENTION",
+        global = true,
+        value_name = "TIME",
+        default_value = "90d"
+    )]
+    payload_retention: String,
+
+    /// How long the answer to a request with an Idempotency-Key is kept for its repetition: 1d or more, or never to keep
+    /// all.
+    #[arg(
+        long = "answer-retention",
+        env = "PACKLINE_ANSWER_RETENTION",
+        global = true,
+        value_name = "TIME",
+        default_value = "30d"
+    )]
+    answer_retention: String,
+
     /// How long a stopping process may take to finish what it began.
     #[arg(
         long = "shutdown-grace",
@@ -280,6 +302,10 @@ pub struct WorkerConfig {
     pub retry_base: Duration,
     /// How long is tried before a person must act.
     pub max_age: Duration,
+    /// How long payloads of applied events are kept; `None` is for ever.
+    pub payload_retention: Option<Duration>,
+    /// How long answers under an `Idempotency-Key` are kept; `None` is for ever.
+    pub answer_retention: Option<Duration>,
     /// How long a stopping process may take.
     pub shutdown_grace: Duration,
 }
@@ -380,6 +406,10 @@ impl Settings {
         let provider_timeout = faults.keep(parse::duration("FULFILMENT_TIMEOUT", &self.fulfilment_timeout));
         let retry_base = faults.keep(parse::duration("FULFILMENT_RETRY_BASE", &self.fulfilment_retry_base));
         let max_age = faults.keep(parse::duration("FULFILMENT_MAX_AGE", &self.fulfilment_max_age));
+        let payload_retention =
+            faults.keep(parse::retention("PACKLINE_PAYLOAD_RETENTION", &self.payload_retention));
+        let answer_retention =
+            faults.keep(parse::retention("PACKLINE_ANSWER_RETENTION", &self.answer_retention));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
         let livemode = faults.keep(self.livemode());
         let stripe = faults.keep(self.stripe());
@@ -395,6 +425,8 @@ impl Settings {
                 provider_timeout: provider_timeout?,
                 retry_base: retry_base?,
                 max_age: max_age?,
+                payload_retention: payload_retention?,
+                answer_retention: answer_retention?,
                 shutdown_grace: shutdown_grace?,
             })
         })())

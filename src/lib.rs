@@ -22,7 +22,7 @@
 //! through the [`outbox`]: written before it is made, so that it is done once whatever becomes of the answer.
 //!
 //! Acknowledging, applying and fulfilling are three steps with a durable row between them: each can fail, restart and
-//! scale alone. Merchants place orders through [`orders::routes`]; people read and steer through SQL and [`cli`].
+//! scale alone. What nobody can need any more is deleted by [`retention`]. Merchants place orders through [`orders::routes`]; people read and steer through SQL and [`cli`].
 
 pub mod api;
 pub mod app;
@@ -44,6 +44,7 @@ pub mod orders;
 pub mod outbox;
 pub mod payments;
 pub mod quotes;
+pub mod retention;
 pub mod server;
 pub mod stripe;
 pub mod subscriptions;

@@ -20,3 +20,4 @@ pub use idempotency::{Answer, Claim, IdempotencyKey};
 pub use json::read_json;
 pub use key::{ApiKey, CallerKey, NewKey, create_key, create_provider_key};
 pub use paging::{Page, Paging, Placed, read_query};
+pub use store::delete_old_answers;

@@ -4,6 +4,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::db::{Swept, Window};
+
 pub(super) async fn insert_key(
     conn: &mut PgConnection,
     id: Uuid,
@@ -124,4 +126,36 @@ pub(super) async fn insert_begun(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Deletes a batch of the oldest answers.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_old_answers(conn: &mut PgConnection, window: Window<'_>) -> sqlx::Result<Swept> {
+    let row = sqlx::query!(
+        r#"
+        with old as materialized (
+          select ctid, created_at
+          from idempotency_keys
+          where created_at >= $1
+            and created_at < $2
+          order by created_at
+          limit $3
+        ),
+        deleted as (
+          delete from idempotency_keys
+          -- By their places in the table: nothing has to be looked up again.
+          where ctid = any(array(select ctid from old))
+        )
+        select count(*) as "count!", max(created_at) as reached
+        from old
+        "#,
+        window.from.at,
+        window.before,
+        window.limit,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Swept::all(row.count, row.reached))
 }

@@ -61,6 +61,12 @@ impl Command {
             }
             Self::Replay { event } => {
                 if !inbox::replay(&mut conn, &event, Clock::system().now()).await? {
+                    let known = inbox::find_event(&mut conn, &event).await?;
+                    if known.is_some_and(|known| known.body.is_none() && known.row.state != "applied") {
+                        bail!(
+                            "the payload of {event} has expired (PACKLINE_PAYLOAD_RETENTION): there is nothing left to apply"
+                        );
+                    }
                     bail!("{event:?} is not there, or is applied or due already");
                 }
                 output::print(format!("{event} is due again"))?;
@@ -108,6 +114,10 @@ impl fmt::Display for Page {
         writeln!(f, "  errors      {}", event.attempts)?;
         writeln!(f, "  next look   {}", or_dash(event.next_attempt_at.map(output::time)))?;
         writeln!(f, "  waits for   {}", or_dash(event.waits_for.as_ref().map(|keys| keys.join(", "))))?;
-        write!(f, "\n{}", event.body.as_deref().unwrap_or("The payload has expired."))
+        write!(
+            f,
+            "\n{}",
+            event.body.as_deref().unwrap_or("The payload has expired (PACKLINE_PAYLOAD_RETENTION).")
+        )
     }
 }

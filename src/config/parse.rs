@@ -18,6 +18,23 @@ pub(super) fn duration(setting: &str, text: &str) -> Result<Duration, String> {
     })
 }
 
+/// The least time that anything is kept: Stripe sends an event again for three days, but its row, not its payload, tells
+/// that it is known; merchants repeat requests within minutes.
+const LEAST_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long something is kept; `None` is for ever.
+pub(super) fn retention(setting: &str, text: &str) -> Result<Option<Duration>, String> {
+    if text.trim() == "never" {
+        return Ok(None);
+    }
+    match duration(setting, text)? {
+        kept if kept >= LEAST_RETENTION => Ok(Some(kept)),
+        _ => Err(format!(
+            "{setting}: {text:?} is too short: give 1d or more, such as 90d, or never to keep all"
+        )),
+    }
+}
+
 pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "pretty" => Ok(LogFormat::Pretty),

@@ -130,3 +130,19 @@ fn debug_output_hides_secrets() {
 
     assert!(!shown.contains("hidden") && !shown.contains("aGlkZGVu"), "{shown}");
 }
+
+#[test]
+fn what_is_kept_is_kept_for_a_day_at_least_or_for_ever() {
+    let kept = |text: &str| settings(&[&format!("--payload-retention={text}")]).for_worker();
+
+    assert_eq!(kept("never").unwrap().payload_retention, None);
+    assert_eq!(kept("1d").unwrap().payload_retention, Some(Duration::from_secs(86_400)));
+    for (text, fault) in
+        [("23h", "is too short: give 1d or more"), ("0s", "too short"), ("90", "is not a time")]
+    {
+        let faults = kept(text).unwrap_err().to_string();
+        assert!(faults.contains("PACKLINE_PAYLOAD_RETENTION") && faults.contains(fault), "{faults}");
+    }
+    let faults = settings(&["--answer-retention=1s"]).for_worker().unwrap_err().to_string();
+    assert!(faults.contains("PACKLINE_ANSWER_RETENTION"), "{faults}");
+}

@@ -1,6 +1,7 @@
 //! The database: where it is, how to reach it, what its errors mean.
 
 pub mod cluster;
+mod expiry;
 
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, PgTransaction};
 use tokio::time::timeout;
+
+pub use expiry::{Place, Swept, Window};
 
 /// Wakes the inbox worker: an event is due.
 pub const EVENTS_CHANNEL: &str = "packline_events";

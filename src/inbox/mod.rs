@@ -20,5 +20,6 @@ pub use event::{Disposition, Endpoint, NewEvent, STATES};
 pub use metrics::InboxMetrics;
 pub use record::{NotStored, Recorded, Recorder};
 pub use store::{
-    EventDetails, EventFilter, EventRow, find_event, list_events, oldest_due, replay, wake_waiting,
+    EventDetails, EventFilter, EventRow, Expiring, expire_payloads, find_event, list_events, oldest_due,
+    replay, wake_waiting,
 };

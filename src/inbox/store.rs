@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::event::{Disposition, NewEvent};
 use crate::db;
 
+mod payloads;
 mod read;
 
+pub use payloads::{Expiring, expire_payloads};
 pub use read::{EventDetails, EventFilter, EventRow, find_event, list_events, oldest_due};
 
 /// Separates the keys of one event on their way into an array column; no key can contain it.
@@ -279,7 +281,8 @@ pub fn wake_waiting<'c>(
     })
 }
 
-/// Makes one event due that failed or was set aside; false where there is none.
+/// Makes one event due that failed or was set aside; false where there is none, or where its payload has expired and
+/// there is nothing left to apply.
 ///
 /// # Errors
 /// The database's.
@@ -293,6 +296,7 @@ pub async fn replay(conn: &mut PgConnection, id: &str, now: OffsetDateTime) -> s
             next_attempt_at = $2
           where id = $1
             and state in ('failed', 'set_aside', 'parked')
+            and exists (select from stripe_event_payloads where event_id = $1)
           returning id
         )
         select pg_notify($3, '')

@@ -66,6 +66,7 @@ pub use destination::{Deal, Destinations};
 pub use hear::hear;
 pub use payment::{CallState, Capture, Mode, Operation, RefundRequest, RefundState, RefundedLine, Shown};
 pub use resume::Resumer;
+pub use store::delete_old_tokens;
 
 /// Does what a move of an order asks of fulfilment, in the caller's transaction. Fulfilment provides it.
 pub type Follow = for<'c> fn(

@@ -25,6 +25,7 @@ pub(super) use refunds::{
 pub(super) use sessions::{SessionNews, update_session};
 
 use super::payment::{Checkout, OrderPayment, Session, Shown};
+use crate::db::{Swept, Window};
 use crate::money::Commission;
 
 /// Writes how an order is to be paid.
@@ -273,6 +274,38 @@ pub(super) async fn find_token(
     sqlx::query_scalar!("select order_id from checkout_tokens where hash = $1 and expires_at > $2", hash, now)
         .fetch_optional(conn)
         .await
+}
+
+/// Deletes a batch of the checkout tokens that have been over for longest.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_old_tokens(conn: &mut PgConnection, window: Window<'_>) -> sqlx::Result<Swept> {
+    let row = sqlx::query!(
+        r#"
+        with old as materialized (
+          select ctid, expires_at
+          from checkout_tokens
+          where expires_at >= $1
+            and expires_at < $2
+          order by expires_at
+          limit $3
+        ),
+        deleted as (
+          delete from checkout_tokens
+          -- By their places in the table: nothing has to be looked up again.
+          where ctid = any(array(select ctid from old))
+        )
+        select count(*) as "count!", max(expires_at) as reached
+        from old
+        "#,
+        window.from.at,
+        window.before,
+        window.limit,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Swept::all(row.count, row.reached))
 }
 
 /// Reads a value that the tables keep as text. One that is unknown was written by a newer version.

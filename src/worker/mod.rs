@@ -22,6 +22,7 @@ use crate::lookups::Lookups;
 use crate::outbox::Outbox;
 use crate::payments::Resumer;
 use crate::quotes::Quotes;
+use crate::retention::Retention;
 use crate::subscriptions::Subscriptions;
 
 pub use wake::Wake;
@@ -56,11 +57,13 @@ pub struct AtStripe {
 }
 
 impl Workers {
-    /// Starts the inbox worker and the fulfilment worker, and where Stripe can be called those that call it.
+    /// Starts the inbox worker, the fulfilment worker and the one that deletes, and where Stripe can be called those that
+    /// call it.
     pub fn start(
         pool: &PgPool,
         applier: Applier,
         fulfilment: FulfilmentWorker,
+        retention: Retention,
         at_stripe: Option<AtStripe>,
     ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -71,6 +74,7 @@ impl Workers {
         tasks.spawn(run("inbox", stop.clone(), applier.crowded(), async move || second.run_once().await));
         tasks.spawn(run("inbox", stop.clone(), woken, async move || applier.run_once().await));
         tasks.spawn(fulfilment.run(wake.on(db::FULFILMENTS_CHANNEL), stop.clone()));
+        tasks.spawn(retention.run(stop.clone()));
         if let Some(at_stripe) = at_stripe {
             let AtStripe { payments, outbox, lookups, invoices, quotes, subscriptions, accounts } = at_stripe;
             // Nothing wakes these: their work is due by time.

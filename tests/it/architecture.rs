@@ -14,6 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["outbox"],
     &["fulfilment", "payments", "connect", "catalogue", "quotes", "invoices", "subscriptions", "lookups"],
     &["inbox"],
+    &["retention"],
     &["webhooks", "worker"],
     &["server"],
     &["app"],

@@ -40,6 +40,7 @@ mod quotes;
 mod readme;
 mod receive;
 mod record;
+mod retention;
 mod settle;
 mod statements;
 mod steering;

@@ -162,6 +162,8 @@ fn roles(settings: &Settings, secret: &str, stripe_base: &str) -> anyhow::Result
         provider_timeout: Duration::from_secs(10),
         retry_base: Duration::from_secs(1),
         max_age: Duration::from_secs(3600),
+        payload_retention: None,
+        answer_retention: None,
         shutdown_grace,
     };
     Ok(Roles { serve: Some(serve), work: Some(work) })
