@@ -46,6 +46,13 @@ impl Server {
         Ok(sqlx::query_scalar("select current_setting('server_version')").fetch_one(&mut conn).await?)
     }
 
+    /// Runs a statement for the server as a whole.
+    pub async fn execute(&self, statement: &str) -> anyhow::Result<()> {
+        let mut conn = PgConnection::connect(&self.cluster()?.url("packline")).await?;
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut conn).await?;
+        Ok(())
+    }
+
     /// A database with Packline's schema; its URL.
     pub async fn database(&self) -> anyhow::Result<String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -20,6 +20,7 @@ mod fixtures;
 #[cfg(feature = "fake-stripe")]
 mod flows;
 mod fulfilment;
+mod growth;
 mod holds;
 mod invoices;
 mod kept_plans;

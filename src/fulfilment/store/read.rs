@@ -23,7 +23,8 @@ pub async fn list_fulfilments(
     conn: &mut PgConnection,
     filter: &FulfilmentFilter,
 ) -> sqlx::Result<Vec<FulfilmentRow>> {
-    // Built at run time, so that each combination of filters gets a plan of its own.
+    // Built at run time, and planned anew for its values: one plan for all of them would walk through every fulfilment in
+    // search of a state that is rare.
     let mut query = QueryBuilder::<Postgres>::new(ROWS);
     query.push(" where true");
     if let Some(state) = &filter.state {
@@ -33,7 +34,7 @@ pub async fn list_fulfilments(
         query.push(" and provider = ").push_bind(provider);
     }
     query.push(" order by created_at desc, id desc limit ").push_bind(filter.limit);
-    query.build_query_as().fetch_all(conn).await
+    query.build_query_as().persistent(false).fetch_all(conn).await
 }
 
 /// Loads fulfilments, by order and part.

@@ -207,7 +207,8 @@ pub struct ListFilter {
 /// # Errors
 /// The database's.
 pub async fn list(conn: &mut PgConnection, filter: &ListFilter) -> sqlx::Result<Vec<Uuid>> {
-    // Built at run time, so that each combination of filters gets a plan of its own.
+    // Built at run time, and planned anew for its values: one plan for all of them would walk through every order in
+    // search of a status that is rare.
     let mut query = QueryBuilder::<Postgres>::new("select id from orders where true");
     let equals = [
         (" and status = ", &filter.status),
@@ -232,7 +233,7 @@ pub async fn list(conn: &mut PgConnection, filter: &ListFilter) -> sqlx::Result<
         query.push(" and (created_at, id) < (").push_bind(created_at).push(", ").push_bind(id).push(")");
     }
     query.push(" order by created_at desc, id desc limit ").push_bind(filter.limit);
-    query.build_query_scalar().fetch_all(conn).await
+    query.build_query_scalar().persistent(false).fetch_all(conn).await
 }
 
 /// What happened to an order.
