@@ -272,7 +272,8 @@ async fn an_order_of_several_parts_wants_one_of_them_named() {
     run(
         &app,
         "insert into fulfilments (id, order_id, part, idempotency_key, provider, next_attempt_at, created_at, updated_at)
-         select gen_random_uuid(), order_id, 2, 'k', 'other', now(), now(), now() from fulfilments",
+         select id, order_id, 2, 'ful_' || replace(id::text, '-', ''), 'other', now(), now(), now()
+         from (select gen_random_uuid() as id, order_id from fulfilments) as new",
     )
     .await;
 

@@ -159,7 +159,7 @@ select
     else 'queued'
   end,
   case when fate in ('refunded', 'rejected', 'held') then 'so it is' end,
-  part::text,
+  'ful_' || replace(part::text, '-', ''),
   case when fate in ('refunded', 'held', 'queued') then 0 else 1 end,
   case when fate in ('refunded', 'held', 'queued') then 0 else 1 end,
   case when fate in ('held', 'queued') then now() + interval '30 days' end,
@@ -188,7 +188,7 @@ select
   part, 1, 'a worker', 'default', at,
   case when fate <> 'in_progress' then at + interval '1 second' end,
   case when fate in ('silent', 'parted') then 'accepted' when fate = 'rejected' then fate when fate <> 'in_progress' then 'fulfilled' end,
-  part::text
+  'ful_' || replace(part::text, '-', '')
 from grown
 where fate in ('fulfilled', 'partially_refunded', 'silent', 'parted', 'rejected', 'in_progress');
 
