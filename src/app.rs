@@ -109,7 +109,7 @@ impl App {
 
         if let Some(serve) = roles.serve {
             let listener = listen_on("PACKLINE_LISTEN", serve.listen)?;
-            let (recorder, recording) = Recorder::start(pool.clone(), inbox_metrics.clone());
+            let (recorder, recording) = Recorder::start(&pool, &inbox_metrics, serve.committers);
             let intake = Intake::new(
                 endpoint_secrets(&serve.platform_secrets),
                 endpoint_secrets(&serve.connect_secrets),

@@ -3,7 +3,6 @@
 //! [`Settings`] is what was said, [`ServeConfig`] and [`WorkerConfig`] are what a command can rely on. All faults are
 //! reported at once. Secrets are kept in types whose `Debug` output hides them.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,9 +11,11 @@ use clap::Args;
 
 mod faults;
 mod parse;
+mod secret;
 mod stripe;
 
 pub use faults::Faults;
+pub use secret::{LabelledSecret, Secret};
 pub use stripe::StripeConfig;
 
 const STRIPE_API_BASE: &str = "https://api.stripe.com";
@@ -160,6 +161,11 @@ pub struct Settings {
     )]
     answer_retention: String,
 
+    /// How many batches of events are stored at the same time, 1 to 8. More than one helps where the disk takes long to
+    /// confirm a commit, and only there.
+    #[arg(long, env = "PACKLINE_COMMITTERS", global = true, value_name = "NUMBER", default_value = "1")]
+    committers: String,
+
     /// How long a stopping process may take to finish what it began.
     #[arg(
         long = "shutdown-grace",
@@ -204,37 +210,6 @@ pub enum DatabaseConfig {
     Private(PathBuf),
 }
 
-/// A text that must not be shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-/// A signing secret of a webhook endpoint, under the name by which the ledger knows it.
-#[derive(Clone, Debug)]
-pub struct LabelledSecret {
-    /// The name; never the secret.
-    pub label: String,
-    /// The whole secret, `whsec_` included.
-    pub secret: Secret,
-}
-
 /// What fulfils paid orders.
 #[derive(Clone, Debug)]
 pub enum ProviderChoice {
@@ -277,6 +252,8 @@ pub struct ServeConfig {
     pub public_url: Option<reqwest::Url>,
     /// The origins whose pages may call what browsers call.
     pub cors_origins: Vec<String>,
+    /// How many batches of events are stored at the same time.
+    pub committers: usize,
     /// How long a stopping process may take.
     pub shutdown_grace: Duration,
 }
@@ -317,7 +294,7 @@ impl Settings {
     /// Where the tables are; an empty URL is none.
     pub fn database(&self) -> DatabaseConfig {
         match self.database_url.as_deref().map(str::trim) {
-            Some(url) if !url.is_empty() => DatabaseConfig::Url(Secret(url.to_owned())),
+            Some(url) if !url.is_empty() => DatabaseConfig::Url(Secret::new(url)),
             _ => DatabaseConfig::Private(self.data_dir.clone()),
         }
     }
@@ -373,6 +350,7 @@ impl Settings {
         });
         let cors_origins = faults
             .keep(parse::origins("PACKLINE_CORS_ORIGINS", given(&self.cors_origins).unwrap_or_default()));
+        let committers = faults.keep(parse::committers("PACKLINE_COMMITTERS", &self.committers));
         let shutdown_grace = faults.keep(parse::duration("PACKLINE_SHUTDOWN_GRACE", &self.shutdown_grace));
         faults.finish((|| {
             Some(ServeConfig {
@@ -383,6 +361,7 @@ impl Settings {
                 stripe: stripe?,
                 public_url: public_url?,
                 cors_origins: cors_origins?,
+                committers: committers?,
                 shutdown_grace: shutdown_grace?,
             })
         })())

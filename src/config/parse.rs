@@ -12,6 +12,18 @@ pub(super) fn value<T: FromStr>(setting: &str, text: &str, wanted: &str) -> Resu
     text.trim().parse().map_err(|_| format!("{setting}: {text:?} is not {wanted}"))
 }
 
+/// Each keeps a connection of the workers' pool.
+const MOST_COMMITTERS: usize = 8;
+
+pub(super) fn committers(setting: &str, text: &str) -> Result<usize, String> {
+    let wanted = format!("a number from 1 to {MOST_COMMITTERS}");
+    let number = value(setting, text, &wanted)?;
+    match number {
+        1..=MOST_COMMITTERS => Ok(number),
+        _ => Err(format!("{setting}: {number} is not {wanted}")),
+    }
+}
+
 pub(super) fn duration(setting: &str, text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text.trim()).map_err(|_| {
         format!("{setting}: {text:?} is not a time: give a number with its unit, such as 10s, 500ms or 2m")

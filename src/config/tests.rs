@@ -58,6 +58,7 @@ fn all_faults_are_reported_at_once() {
         "--shutdown-grace=soon",
         "--fulfilment-timeout=5",
         "--fulfilment-provider=http",
+        "--committers=9",
     ]);
 
     let faults = Faults::both(wrong.for_serve(), wrong.for_worker()).unwrap_err().to_string();
@@ -67,6 +68,7 @@ fn all_faults_are_reported_at_once() {
         "PACKLINE_METRICS_LISTEN",
         "STRIPE_WEBHOOK_SECRET",
         "STRIPE_MODE",
+        "PACKLINE_COMMITTERS",
         "PACKLINE_SHUTDOWN_GRACE",
         "FULFILMENT_URL",
     ] {

@@ -1,16 +1,21 @@
 //! Storing: many requests, one transaction.
 //!
-//! One committer takes whatever has arrived, up to a bound, and stores it in one statement; while Postgres writes that
+//! A committer takes whatever has arrived, up to a bound, and stores it in one statement; while Postgres writes that
 //! down, the next batch gathers by itself. Nobody waits for a batch to fill. A request is answered when its row is
 //! durable, and never otherwise: when the queue is full, when the database fails or is slow, the answer is that it was
 //! not stored, and Stripe sends it again.
+//!
+//! One committer is enough where a commit is on the disk at once. Where that takes a millisecond or more it would mostly
+//! wait, and more of them take turns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::event::NewEvent;
@@ -59,17 +64,22 @@ struct Waiting {
     answer: oneshot::Sender<Result<Recorded, NotStored>>,
 }
 
-/// The way to the committer. Clones lead to the same one.
+/// The way to the committers. Clones lead to the same ones.
 #[derive(Clone)]
 pub struct Recorder {
     queue: mpsc::Sender<Waiting>,
 }
 
 impl Recorder {
-    /// Starts the committer; it ends when the last recorder is dropped and everything that waited is answered.
-    pub fn start(pool: PgPool, metrics: InboxMetrics) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts so many committers; they end when the last recorder is dropped and everything that waited is answered.
+    pub fn start(pool: &PgPool, metrics: &InboxMetrics, committers: usize) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(Committer { pool, metrics, conn: None }.run(waiting)))
+        let waiting = Arc::new(Mutex::new(waiting));
+        let committers: JoinSet<()> = (0..committers)
+            .map(|_| Committer { pool: pool.clone(), metrics: metrics.clone(), conn: None })
+            .map(|committer| committer.run(Arc::clone(&waiting)))
+            .collect();
+        (Self { queue }, tokio::spawn(async { drop(committers.join_all().await) }))
     }
 
     /// Stores an event and waits until it is durable.
@@ -95,13 +105,18 @@ struct Committer {
 }
 
 impl Committer {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Waiting>) {
-        let mut batch = Vec::with_capacity(LARGEST_BATCH);
-        while waiting.recv_many(&mut batch, LARGEST_BATCH).await > 0 {
+    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+        loop {
+            let mut batch = Vec::with_capacity(LARGEST_BATCH);
+            // Only the taking is one at a time.
+            if waiting.lock().await.recv_many(&mut batch, LARGEST_BATCH).await == 0 {
+                return;
+            }
             // Whoever stopped waiting has been told to send again.
             batch.retain(|waiting| !waiting.answer.is_closed());
-            self.commit(std::mem::take(&mut batch)).await;
-            if waiting.is_empty() {
+            self.commit(batch).await;
+            // While another committer waits for more there is none.
+            if waiting.try_lock().map_or(true, |waiting| waiting.is_empty()) {
                 self.conn = None;
             }
         }

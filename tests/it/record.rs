@@ -19,9 +19,13 @@ const BOUND: Duration = Duration::from_secs(10);
 
 /// A recorder on a database of its own, and its metrics.
 fn recorder(url: &str) -> (Recorder, prometheus_client::registry::Registry) {
+    recorder_of(url, 1)
+}
+
+fn recorder_of(url: &str, committers: usize) -> (Recorder, prometheus_client::registry::Registry) {
     let mut registry = telemetry::registry();
     let metrics = InboxMetrics::register(&mut registry);
-    let (recorder, _) = Recorder::start(db::connect(url, "packline-test", 4).unwrap(), metrics);
+    let (recorder, _) = Recorder::start(&db::connect(url, "packline-test", 4).unwrap(), &metrics, committers);
     (recorder, registry)
 }
 
@@ -99,6 +103,41 @@ async fn duplicates_inside_a_batch_and_across_batches_are_told_apart_from_the_fi
     let (stored, duplicate) = (Ok(Recorded::Stored), Ok(Recorded::Duplicate));
     assert_eq!(together, [stored, stored, duplicate, duplicate]);
     assert_eq!(later, [duplicate, stored]);
+}
+
+#[tokio::test]
+async fn while_one_committer_waits_for_the_database_another_stores() {
+    let database = TestDatabase::create().await;
+    let (recorder, _) = recorder_of(&database.url, 2);
+    let pool = db::connect(&database.url, "packline-test", 2).unwrap();
+    // Whoever stores this event waits for the one who has its id already.
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query(
+        "insert into stripe_events (id, type, livemode, received_at, endpoint, verified_by, state, next_attempt_at)
+         values ('evt_held', 'payment_intent.created', false, now(), 'platform', 'current', 'pending', now())",
+    )
+    .execute(&mut *held)
+    .await
+    .unwrap();
+
+    let waits = tokio::spawn({
+        let recorder = recorder.clone();
+        async move { recorder.record(new_event("evt_held")).await }
+    });
+    while count(&pool, "pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+        .await
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    let events = (0..200).map(|n| new_event(&format!("evt_{n}"))).collect();
+    let recorded = record_all(&recorder, events).await;
+
+    assert!(recorded.iter().all(|recorded| *recorded == Ok(Recorded::Stored)), "{recorded:?}");
+    assert!(!waits.is_finished());
+    held.rollback().await.unwrap();
+    assert_eq!(waits.await.unwrap(), Ok(Recorded::Stored));
+    assert_eq!(count(&pool, "stripe_event_payloads").await, 201);
 }
 
 #[tokio::test]

@@ -129,6 +129,7 @@ fn roles() -> anyhow::Result<Roles> {
         stripe: None,
         public_url: None,
         cors_origins: Vec::new(),
+        committers: 1,
         shutdown_grace: grace,
     };
     let work = WorkerConfig {

@@ -150,6 +150,7 @@ fn roles(settings: &Settings, secret: &str, stripe_base: &str) -> anyhow::Result
         stripe: Some(stripe.clone()),
         public_url: None,
         cors_origins: Vec::new(),
+        committers: 1,
         shutdown_grace,
     };
     let work = WorkerConfig {

@@ -113,6 +113,7 @@ impl TestApp {
             stripe,
             public_url: None,
             cors_origins,
+            committers: 1,
             shutdown_grace,
         };
         let roles = Roles { serve: Some(serve), work: None };
