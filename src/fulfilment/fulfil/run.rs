@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,7 +22,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long a claim waits for more room than one place.
 const GATHER: Duration = Duration::from_millis(5);
 /// No more is recorded in one transaction.
-const LARGEST_RECORD: usize = 512;
+const LARGEST_RECORD: usize = 256;
+/// So many such transactions go on at once while there is more to record than one takes.
+const FLIGHTS: usize = 2;
 
 /// What became of something that was claimed.
 enum Ended {
@@ -112,19 +115,31 @@ impl FulfilmentWorker {
 
     /// Records what ended until nothing more can.
     async fn keep_recording(self, mut to_record: mpsc::UnboundedReceiver<Ended>) {
+        let mut flights = JoinSet::new();
         let mut ended = Vec::new();
         while to_record.recv_many(&mut ended, LARGEST_RECORD).await > 0 {
-            let (mut finished, mut not_begun) = (Vec::new(), Vec::new());
-            for one in ended.drain(..) {
-                match one {
-                    Ended::Finished(one) => finished.push(*one),
-                    Ended::NotBegun(one) => not_begun.push(*one),
-                }
+            // Alone, what ends meanwhile is written together afterwards; only where that would be more than one takes is
+            // a second one worth its while.
+            let most = if ended.len() == LARGEST_RECORD { FLIGHTS } else { 1 };
+            while flights.len() >= most {
+                flights.join_next().await;
             }
-            let of_finished = finished.iter().map(|one| &one.claimed);
-            self.until_written(of_finished, || self.record(&finished)).await;
-            self.until_written(not_begun.iter(), || self.give_back(&not_begun)).await;
+            flights.spawn(self.clone().write_down(std::mem::take(&mut ended)));
         }
+        flights.join_all().await;
+    }
+
+    async fn write_down(self, ended: Vec<Ended>) {
+        let (mut finished, mut not_begun) = (Vec::new(), Vec::new());
+        for one in ended {
+            match one {
+                Ended::Finished(one) => finished.push(*one),
+                Ended::NotBegun(one) => not_begun.push(*one),
+            }
+        }
+        let of_finished = finished.iter().map(|one| &one.claimed);
+        self.until_written(of_finished, || self.record(&finished)).await;
+        self.until_written(not_begun.iter(), || self.give_back(&not_begun)).await;
     }
 
     /// Writes as soon as the database can be reached, for as long as what is written is this worker's.
