@@ -2,7 +2,7 @@
 
 use std::time::Duration as StdDuration;
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -10,8 +10,9 @@ use super::call::{CallState, StoredCall};
 use super::state::{self, GIVEN_UP_AFTER, KEY_REUSED, Way};
 use super::store::{self, Closing};
 use super::told::Told;
-use super::{Outbox, Outcome, look};
+use super::{Outbox, Outcome, Receive, look};
 use crate::api::ApiError;
+use crate::db;
 use crate::stripe::{Call, CallError, UnknownCause};
 
 /// How long whoever asked waits for a try. It goes on after that, and its outcome is recorded.
@@ -20,6 +21,8 @@ const PATIENCE: StdDuration = StdDuration::from_secs(20);
 const AT_ONCE: i64 = 10;
 /// For so long the calls of a step are this worker's.
 const TAKEN_FOR: Duration = Duration::minutes(5);
+/// How often an answer is written that meets other transactions.
+const MOST_RACES: u32 = 5;
 /// Why a call waits that is neither asked again nor looked for.
 const KEY_TOO_OLD: &str = "its key is too old to ask again; it is looked for once no try can be under way";
 
@@ -118,20 +121,45 @@ impl Outbox {
             tracing::error!(call.operation = call.operation, "nobody records what this call comes to");
             return Err(sqlx::Error::RowNotFound);
         };
-        let mut tx = self.pool().begin().await?;
-        // The feature's row first and the call after it, as where calls are written: no two wait for each other.
-        receive(&mut tx, call, &outcome, now).await?;
         let closing = Closing::of(&outcome);
-        if !store::close(&mut tx, call.id, &closing, now).await? {
-            // Another try of it was sooner.
-            return tx.rollback().await;
+        let mut tries = 1;
+        let is_first = loop {
+            match self.close(call, &outcome, &closing, *receive, now).await {
+                // The answer stands; it is only written again.
+                Err(error) if db::is_retryable(&error) && tries < MOST_RACES => tries += 1,
+                closed => break closed?,
+            }
+        };
+        if !is_first {
+            return Ok(());
         }
-        tx.commit().await?;
         tracing::info!(
             call.id = %call.id, call.operation = call.operation, call.subject = %call.subject, state = %closing.state,
             code = closing.code, stripe.object = closing.object, "call to Stripe recorded"
         );
         Ok(())
+    }
+
+    /// Writes what a call came to, with all that follows; false where another try of it was sooner.
+    async fn close(
+        &self,
+        call: &StoredCall,
+        outcome: &Outcome,
+        closing: &Closing<'_>,
+        receive: Receive,
+        now: OffsetDateTime,
+    ) -> sqlx::Result<bool> {
+        let mut tx = self.pool().begin().await?;
+        // The feature's row first and the call after it, as where calls are written: no two wait for each other.
+        let received = receive(&mut tx, call, outcome, now).await;
+        let closed = match received {
+            Ok(()) => store::close(&mut tx, call.id, closing, now).await,
+            Err(error) => Err(error),
+        };
+        match closed {
+            Ok(false) => tx.rollback().await.map(|()| false),
+            closed => db::end(tx, closed).await,
+        }
     }
 }
 

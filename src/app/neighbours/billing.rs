@@ -22,13 +22,13 @@ pub(super) fn receive_subscription<'c>(
     now: OffsetDateTime,
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     Box::pin(async move {
-        subscriptions::receive(&mut *conn, call, outcome, now).await?;
+        // The invoice first, as events do it: its links, its row, and only then the subscription's.
         if let Outcome::Done(answer) | Outcome::Seen(answer) = outcome
             && answer["latest_invoice"].is_object()
         {
-            invoices::learn(conn, &answer["latest_invoice"], call.account.as_deref(), now).await?;
+            invoices::learn(&mut *conn, &answer["latest_invoice"], call.account.as_deref(), now).await?;
         }
-        Ok(())
+        subscriptions::receive(conn, call, outcome, now).await
     })
 }
 

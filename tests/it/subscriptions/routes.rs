@@ -69,6 +69,39 @@ async fn a_subscription_waits_for_its_first_payment_and_is_made_once() {
 }
 
 #[tokio::test]
+async fn an_answer_and_events_of_a_subscription_are_written_in_one_order() {
+    let desk = Desk::open().await;
+    let customer = desk.customer(None).await;
+    let price = price(&desk, "TEA").await;
+    let asked = json!({ "customer": customer, "items": [{ "price": price }] });
+    let app = &desk.shop.app;
+    // As the inbox does while it applies the events of its first invoice: the links of that first.
+    let mut events = app.pool.begin().await.unwrap();
+    sqlx::query("lock table invoice_payments in share row exclusive mode")
+        .execute(&mut *events)
+        .await
+        .unwrap();
+
+    let answer = desk.post("/v1/subscriptions", asked);
+    let locked = async {
+        let waiting = "select count(*) from pg_stat_activity
+                       where wait_event_type = 'Lock' and datname = current_database()";
+        while app.value::<i64>(waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // And then the subscription's row, which the answer must not hold meanwhile.
+        let locked = sqlx::query("select from subscriptions for update nowait").fetch_all(&mut *events).await;
+        events.rollback().await.unwrap();
+        locked
+    };
+    let ((status, made), locked) = tokio::join!(answer, locked);
+
+    assert_eq!(locked.unwrap().len(), 1);
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    assert!(made["dunning"]["invoice"].is_string(), "{made}");
+}
+
+#[tokio::test]
 async fn a_lost_answer_makes_one_subscription() {
     let desk = Desk::open().await;
     let customer = desk.customer(Some("visa")).await;
