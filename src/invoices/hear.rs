@@ -109,16 +109,19 @@ async fn hear_snapshots(
     }
     let names: Vec<&str> = snapshots.keys().copied().collect();
     let mut rows = store::lock(conn, &names).await?;
-    let mut is_new = Vec::new();
+    let (mut is_new, mut unlocked) = (Vec::new(), Vec::new());
     for (name, told) in snapshots {
         if let Some(first) = told.first().filter(|_| !rows.contains_key(*name)) {
             let known = Known::first(first.facts.clone(), first.source.clone());
-            store::insert(conn, name, first.account, &known, now).await?;
-            is_new.push(*name);
+            // What an answer wrote meanwhile may be further than this.
+            if store::insert(conn, name, first.account, &known, now).await? {
+                is_new.push(*name);
+            }
+            unlocked.push(*name);
         }
     }
-    if !is_new.is_empty() {
-        rows.extend(store::lock(conn, &is_new).await?);
+    if !unlocked.is_empty() {
+        rows.extend(store::lock(conn, &unlocked).await?);
     }
     for (name, told) in snapshots {
         let Some(row) = rows.get_mut(*name) else { continue };

@@ -186,3 +186,28 @@ async fn lists_are_filtered_and_paged() {
     assert_eq!(app.get("/v1/invoices?status=unheard").await.status(), 422);
     assert_eq!(app.get("/v1/invoices/in_9").await.status(), 404);
 }
+
+#[tokio::test]
+async fn what_an_answer_writes_at_the_same_moment_is_not_undone_by_an_older_event() {
+    let app = TestApp::start().await;
+    let now = app.clock.now();
+    let mut answer = app.pool.begin().await.unwrap();
+    let answered = with(invoice(Shape::New, "in_1", "pi_1"), open("in_1"));
+    packline::invoices::learn(&mut answer, &answered, None, now).await.unwrap();
+    let draft = told(Shape::New, "created", "in_1", "pi_1", 0, json!({ "status": "draft" }));
+    assert_eq!(app.post_event(&draft).await, 200);
+
+    let applier = app.applier();
+    let committed = async {
+        let waiting = "select count(*) from pg_stat_activity
+                       where wait_event_type = 'Lock' and datname = current_database()";
+        while app.value::<i64>(waiting).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        answer.commit().await.unwrap();
+    };
+    let (applied, ()) = tokio::join!(applier.run_once(), committed);
+
+    assert_eq!(applied.unwrap(), 1);
+    assert_eq!(app.value::<String>("select status from invoices").await, "open");
+}
