@@ -124,6 +124,11 @@ impl FulfilmentWorker {
             while flights.len() >= most {
                 flights.join_next().await;
             }
+            while ended.len() < LARGEST_RECORD
+                && let Ok(one) = to_record.try_recv()
+            {
+                ended.push(one);
+            }
             flights.spawn(self.clone().write_down(std::mem::take(&mut ended)));
         }
         flights.join_all().await;
