@@ -144,7 +144,7 @@ async fn a_quote_that_stripe_does_not_show_is_asked_for_once() {
 async fn a_slow_old_look_never_overwrites_what_came_since() {
     let shop = Shop::open().await;
     let (name, _) = in_dashboard(&shop, 1, "TEA").await;
-    let slow = json!({ "kind": "slow", "path": "/v1/quotes", "method": "GET", "times": 1, "ms": 4000 });
+    let slow = json!({ "kind": "slow", "path": "/v1/quotes", "method": "GET", "times": 1, "ms": 12_000 });
     shop.stripe.order_fault(serde_json::from_value(slow).unwrap());
     let quotes = looker(&shop, Duration::from_secs(20));
     sqlx::query("update quotes set next_look_at = '2001-01-01'").execute(&shop.app.pool).await.unwrap();

@@ -276,7 +276,7 @@ async fn a_slow_old_look_never_overwrites_what_came_since() {
         .await
         .unwrap();
     let slow = json!({ "kind": "slow", "path": format!("/v1/subscriptions/{id}"), "method": "GET", "times": 1,
-      "ms": 4000 });
+      "ms": 12_000 });
     desk.shop.stripe.order_fault(serde_json::from_value(slow).unwrap());
     let subscriptions = desk.patient_subscriptions();
     let looking = tokio::spawn(async move { subscriptions.run_once().await.unwrap() });
