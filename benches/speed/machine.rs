@@ -7,6 +7,11 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Memory of this machine, in megabytes.
+pub fn megabytes() -> f64 {
+    told(&fs::read_to_string("/proc/meminfo").unwrap_or_default(), "MemTotal:")
+}
+
 /// CPU time of a process so far, in seconds, its threads included.
 pub fn cpu_seconds(pid: u32) -> f64 {
     // User and system time.
@@ -42,8 +47,12 @@ fn children(parent: u32) -> Vec<u32> {
 
 /// Most memory that a process ever had resident, in megabytes.
 pub fn peak_megabytes(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    told(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default(), "VmHWM:")
+}
+
+/// What a text of the kernel's tells under this name, in megabytes.
+fn told(text: &str, name: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     kilobytes.unwrap_or_default() / 1024.0
 }

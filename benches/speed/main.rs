@@ -80,14 +80,14 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(scale: Scale, growth: Growth, scenes: &[String]) -> anyhow::Result<()> {
     let began = Instant::now();
-    let server = Server::start().context("a Postgres of the benchmark's own")?;
+    let mut server = Server::start().context("a Postgres of the benchmark's own")?;
     println!("Postgres {}, default durability; {} cores\n", server.version().await?, machine::cores());
     for scene in scenes {
         match scene.as_str() {
             "acknowledge" => acknowledge::measure(&server, scale).await?,
             "apply" => apply::measure(&server, scale).await?,
             "fulfil" => fulfil::measure(&server, scale).await?,
-            _ => growth::measure(&server, growth).await?,
+            _ => growth::measure(&mut server, growth).await?,
         }
     }
     println!("took {} s", began.elapsed().as_secs());

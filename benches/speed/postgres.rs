@@ -29,12 +29,28 @@ pub struct Cost {
 impl Server {
     pub fn start() -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("packline-bench-{}", std::process::id()));
+        let mut server = Self { cluster: None, folder };
+        server.join()?;
+        Ok(server)
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
         let settings = ClusterSettings {
-            data_dir: folder.clone(),
+            data_dir: self.folder.clone(),
             keeper: env!("CARGO_BIN_EXE_packline").into(),
             durable: true,
         };
-        Ok(Self { cluster: Some(Cluster::join(&settings)?), folder })
+        self.cluster = Some(Cluster::join(&settings)?);
+        Ok(())
+    }
+
+    /// Gives Postgres so much memory for pages, and starts it again.
+    pub async fn give_memory(&mut self, megabytes: f64) -> anyhow::Result<()> {
+        self.execute(&format!("alter system set shared_buffers = '{megabytes:.0}MB'")).await?;
+        if let Some(cluster) = self.cluster.take() {
+            cluster.leave();
+        }
+        self.join()
     }
 
     fn cluster(&self) -> anyhow::Result<&Cluster> {

@@ -1,7 +1,8 @@
 //! Growth: what the same work costs in a large shop, beside a small one. Two databases with a year's past take turns, and
 //! each figure is the large one's cost as a share of the small one's.
 //!
-//! On the large one the plan of every statement is looked at besides: none may read or sort a big table.
+//! Postgres has the memory that a shop of that size would give it, and the indexes in which each new order is written
+//! anywhere are in it, as after a while of work. On the large one the plan of every statement is looked at besides: none may read or sort a big table.
 
 mod explained;
 mod fill;
@@ -16,6 +17,7 @@ use packline::{api, clock::Clock, db};
 use sqlx::PgPool;
 
 use super::contender::Contender;
+use super::machine;
 use super::postgres::Server;
 use super::table::{self, median, told};
 use questions::Question;
@@ -47,6 +49,9 @@ impl Growth {
     pub const QUICK: Self = Self { small: 200, large: 2_000, open: 40, rounds: 1, new: 60, asked: 2 };
 }
 
+/// For Postgres's pages, in megabytes: a quarter of the machine's memory, up to this.
+const MOST_MEMORY: f64 = 4_096.0;
+
 /// A shop with its past.
 pub struct Shop {
     pub url: String,
@@ -75,8 +80,9 @@ struct Costs {
     of: [Vec<f64>; 2],
 }
 
-pub async fn measure(server: &Server, scale: Growth) -> anyhow::Result<()> {
+pub async fn measure(server: &mut Server, scale: Growth) -> anyhow::Result<()> {
     let began = Instant::now();
+    server.give_memory((machine::megabytes() / 4.0).clamp(128.0, MOST_MEMORY)).await?;
     fill::hurry(server, true).await?;
     let small = Shop::open(server, scale.small, scale.open).await?;
     let large = Shop::open(server, scale.large, scale.open).await?;
@@ -90,6 +96,10 @@ pub async fn measure(server: &Server, scale: Growth) -> anyhow::Result<()> {
         scale.small,
         began.elapsed().as_secs()
     );
+
+    for shop in [&small, &large] {
+        fill::warm(&shop.pool).await?;
+    }
 
     let mut shops = [small, large];
     let mut asked: Vec<Vec<Question>> = Vec::new();
