@@ -1,6 +1,7 @@
 //! `packline orders`.
 
 use std::fmt;
+use std::slice;
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -315,7 +316,7 @@ impl Report {
         let parts = fulfilment::find_fulfilments(conn, "", Some(id)).await?;
         let fulfilments = fulfilment::load_reports(conn, &parts).await?;
         let payment = payments::report(conn, &[id]).await?.remove(&id);
-        let mut billing = app::billing().describe(conn, &[id]).await?.remove(&id);
+        let mut billing = app::billing().describe(conn, slice::from_ref(&order)).await?.remove(&id);
         if let Some(invoice) = billing.as_mut().and_then(|billing| billing.invoice.as_mut()) {
             // A secret of the customer's is for the page that takes the payment, not for terminals and logs.
             invoice.client_secret = None;

@@ -10,6 +10,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::order::Order;
+
 /// What an order was billed by, from the offer on; each part is absent where there is none.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Billing {
@@ -92,6 +94,6 @@ pub trait DescribeBilling: Send + Sync {
     fn describe<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        order_ids: &'a [Uuid],
+        orders: &'a [Order],
     ) -> BoxFuture<'a, sqlx::Result<HashMap<Uuid, Billing>>>;
 }

@@ -1,5 +1,7 @@
 //! `/v1/orders`.
 
+use std::slice;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -72,7 +74,7 @@ async fn show_order(
     let id = find(&mut conn, &name).await?.ok_or_else(missing)?;
     let order = load(&mut conn, &[id]).await?.pop().ok_or_else(missing)?;
     let payment = take.describe(&mut conn, &[id]).await?.remove(&id);
-    let billing = describe.describe(&mut conn, &[id]).await?.remove(&id);
+    let billing = describe.describe(&mut conn, slice::from_ref(&order)).await?.remove(&id);
     Ok(web::Json(ShownOrder { order, payment, billing }))
 }
 
@@ -146,7 +148,7 @@ async fn list_orders(
     let found = list(&mut conn, &filter).await?;
     let page = page.show(found, async |ids| {
         let orders = load(&mut conn, ids).await?;
-        let mut billings = describe.describe(&mut conn, ids).await?;
+        let mut billings = describe.describe(&mut conn, &orders).await?;
         let listed = |order: Order| ListedOrder { billing: billings.remove(&order.id), order };
         Ok::<_, sqlx::Error>(orders.into_iter().map(listed).collect())
     });

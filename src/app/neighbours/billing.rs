@@ -9,10 +9,12 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::invoices::Invoice;
-use crate::orders::{Billing, BillingInvoice, BillingQuote, BillingSubscription, DescribeBilling, RefKind};
+use crate::orders::{
+    Billing, BillingInvoice, BillingQuote, BillingSubscription, DescribeBilling, Order, RefKind,
+};
 use crate::outbox::{Outcome, StoredCall};
 use crate::subscriptions::{Dunning, UnpaidInvoices};
-use crate::{catalogue, invoices, orders, quotes, subscriptions};
+use crate::{catalogue, invoices, quotes, subscriptions};
 
 /// What Stripe answers about a subscription can have its newest invoice in it, with what a form needs to take its payment.
 pub(super) fn receive_subscription<'c>(
@@ -99,10 +101,11 @@ impl DescribeBilling for Billings {
     fn describe<'a>(
         &'a self,
         conn: &'a mut PgConnection,
-        order_ids: &'a [Uuid],
+        orders: &'a [Order],
     ) -> BoxFuture<'a, sqlx::Result<HashMap<Uuid, Billing>>> {
         Box::pin(async move {
-            let invoices = invoices::load_of_orders(conn, order_ids).await?;
+            let order_ids: Vec<Uuid> = orders.iter().map(|order| order.id).collect();
+            let invoices = invoices::load_of_orders(conn, &order_ids).await?;
             let names: Vec<&str> =
                 invoices.values().filter_map(|invoice| invoice.facts.subscription.as_deref()).collect();
             let subscriptions = subscriptions::load_named(conn, &names).await?;
@@ -126,7 +129,7 @@ impl DescribeBilling for Billings {
                 (order, Billing { quote, subscription, invoice: Some(billing_invoice(invoice)) })
             });
             let mut billings = billings.collect();
-            add_quotes(conn, order_ids, &mut billings).await?;
+            add_quotes(conn, orders, &mut billings).await?;
             Ok(billings)
         })
     }
@@ -153,11 +156,11 @@ fn billing_invoice(invoice: Invoice) -> BillingInvoice {
 /// The quotes behind the invoices and subscriptions of orders.
 async fn add_quotes(
     conn: &mut PgConnection,
-    order_ids: &[Uuid],
+    orders: &[Order],
     billings: &mut HashMap<Uuid, Billing>,
 ) -> sqlx::Result<()> {
     let mut behind: Vec<(Uuid, Option<String>, Option<String>)> = Vec::new();
-    for order in orders::load(conn, order_ids).await? {
+    for order in orders {
         let subscription = billings.get(&order.id).and_then(|billing| billing.subscription.as_ref());
         let subscription = subscription.map(|subscription| subscription.stripe_id.clone());
         let invoices = order.refs.iter().filter(|known| known.kind == RefKind::Invoice);

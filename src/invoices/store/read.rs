@@ -140,6 +140,10 @@ pub async fn load_unpaid(
 /// # Errors
 /// The database's.
 pub async fn load_invoices(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Invoice>> {
+    // Most orders have none.
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query!(
         r#"
         select

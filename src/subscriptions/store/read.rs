@@ -89,6 +89,10 @@ pub async fn load_named(
     conn: &mut PgConnection,
     names: &[&str],
 ) -> sqlx::Result<HashMap<String, Subscription>> {
+    // Most orders are of none.
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
     let ids = sqlx::query_scalar!("select id from subscriptions where stripe_id = any($1)", names as &[&str])
         .fetch_all(&mut *conn)
         .await?;
@@ -101,6 +105,9 @@ pub async fn load_named(
 /// # Errors
 /// The database's.
 pub async fn load_subscriptions(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<Subscription>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut items = items::load_items(conn, ids).await?;
     let rows = sqlx::query!(
         r#"

@@ -107,6 +107,9 @@ pub async fn load_schedules_of(
     conn: &mut PgConnection,
     subscriptions: &[String],
 ) -> sqlx::Result<HashMap<String, Vec<String>>> {
+    if subscriptions.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = sqlx::query!(
         r#"
         select stripe_id, subscription as "subscription!"

@@ -140,7 +140,8 @@ async fn an_order_shows_the_invoice_that_it_was_billed_by() {
     assert_eq!(order["billing"]["subscription"]["stripe_id"], "sub_1");
     let mut conn = app.pool.acquire().await.unwrap();
     let id = order["id"].as_str().unwrap().parse().unwrap();
-    assert!(app::billing().describe(&mut conn, &[id]).await.unwrap().contains_key(&id));
+    let orders = packline::orders::load(&mut conn, &[id]).await.unwrap();
+    assert!(app::billing().describe(&mut conn, &orders).await.unwrap().contains_key(&id));
 }
 
 #[tokio::test]
