@@ -21,8 +21,13 @@ pub const SETTINGS: [(&str, &str); 8] = [
     ("client_min_messages", "notice"),
 ];
 
-/// For tables so small that Postgres would rather read all of them: what shows then is whether it has to.
-pub const BY_INDEXES: [(&str, &str); 2] = [("enable_seqscan", "off"), ("enable_bitmapscan", "off")];
+/// For tables so small that Postgres would rather read or join all of them: what shows then is whether it has to.
+pub const BY_INDEXES: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
 
 /// The tables that grow with the shop.
 const BIG: [&str; 16] = [
