@@ -6,7 +6,8 @@
 //! Stripe's events alone move an order. What Stripe answers to our calls is kept beside it (`store`:
 //! `order_payments.intent_status`) as news that makes pages quick: a page may say "thank you" on an answer, a parcel
 //! leaves only on an event. Whichever comes first, the other finds the same row: an event that is there before the
-//! answer finds the order by the intent's metadata, an answer that comes after the event takes nothing back.
+//! answer finds the order by the intent's metadata, an answer that comes after the event takes nothing back. An answer that
+//! says "succeeded" and whose event does not come is noticed (`awaits_event_since`), and shown among what is stuck.
 //!
 //! # How a call is made
 //!

@@ -164,6 +164,10 @@ pub(super) async fn update_intent(
             when payment_intent = $2 and intent_status in ('succeeded', 'canceled') then intent_status
             else $3
           end,
+          awaits_event_since = case
+            when $3 = 'succeeded' and intent_status is distinct from 'succeeded' then $6
+            else awaits_event_since
+          end,
           updated_at = $6
         where order_id = $1
           and (payment_intent is null or payment_intent = $2 or $7 and intent_status is distinct from 'succeeded')

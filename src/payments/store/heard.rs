@@ -103,6 +103,7 @@ pub(in crate::payments) async fn hear_intents(
           problem_code = heard.code,
           declined = heard.shown,
           declined_at = case when heard.shown is not null then heard.at end,
+          awaits_event_since = case when heard.status <> 'succeeded' then payments.awaits_event_since end,
           updated_at = $11
         from heard
         join known using (order_id)
@@ -110,6 +111,7 @@ pub(in crate::payments) async fn hear_intents(
           and (payments.payment_intent is null or payments.payment_intent = heard.intent)
           and (
             heard.far > known.far
+            or heard.status = 'succeeded' and payments.awaits_event_since is not null
             -- Where the server confirms, the answers tell of each failure.
             or heard.step = $10
               and heard.far = known.far

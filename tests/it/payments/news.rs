@@ -1,5 +1,6 @@
 //! Events before the answer, after it, twice, and lost and sent again: always the same end.
 
+use packline::fulfilment::{self, StuckOrder};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -18,6 +19,16 @@ fn end(order: &Value) -> Value {
         order["payment"]["open_call"],
         order["payment"]["problem"]
     ])
+}
+
+async fn stuck(shop: &Shop) -> Vec<StuckOrder> {
+    fulfilment::list_stuck(&mut shop.app.pool.acquire().await.unwrap(), 100).await.unwrap()
+}
+
+/// How many payments wait for an event that tells what Stripe's answer told.
+async fn awaited(shop: &Shop) -> i64 {
+    let awaited = "select count(*) from order_payments where awaits_event_since is not null";
+    sqlx::query_scalar(awaited).fetch_one(&shop.app.pool).await.unwrap()
 }
 
 fn paid() -> Value {
@@ -81,6 +92,54 @@ async fn an_event_that_was_lost_is_sent_again_later() {
         (&json!("succeeded"), &json!(true))
     );
     assert_eq!(end(&shop.order(&placed).await), paid());
+}
+
+#[tokio::test]
+async fn a_payment_whose_event_does_not_come_is_shown_as_stuck() {
+    let shop = Shop::open().await;
+    let placed = shop.place_for_server(json!({})).await;
+    let abandoned = shop.place_for_server(json!({})).await;
+    shop.pay_with(&abandoned, "chargeDeclined").await;
+    shop.pay_with(&placed, "visa").await;
+    let (succeeded, hints): (Vec<Value>, Vec<Value>) =
+        shop.events().into_iter().partition(|event| event["type"] == "payment_intent.succeeded");
+
+    let at_once = stuck(&shop).await;
+    let set = "update order_payments set awaits_event_since = awaits_event_since - interval '6 minutes'";
+    sqlx::query(set).execute(&shop.app.pool).await.unwrap();
+    shop.app.deliver(&hints).await;
+    shop.pay_with(&placed, "visa").await;
+    let later = stuck(&shop).await;
+    shop.app.deliver(&succeeded).await;
+    let in_the_end = stuck(&shop).await;
+
+    assert!(at_once.is_empty(), "an event may be a moment behind: {at_once:?}");
+    let [row] = &later[..] else { panic!("{later:?}") };
+    assert_eq!(
+        (row.order_id.to_string().as_str(), row.stuck.as_str()),
+        (placed["id"].as_str().unwrap(), "awaiting_event")
+    );
+    assert!(
+        row.reason.as_deref().unwrap().contains(intent(&placed)) && row.next_action.contains("resend"),
+        "{row:?}"
+    );
+    assert!(in_the_end.is_empty(), "{in_the_end:?}");
+    assert_eq!((awaited(&shop).await, end(&shop.order(&placed).await)), (0, paid()));
+}
+
+#[tokio::test]
+async fn no_event_is_awaited_once_it_was_there() {
+    let shop = Shop::open().await;
+    let placed = shop.place_for_server(json!({})).await;
+    shop.fault("lost", "/v1/payment_intents", 3);
+
+    shop.pay_with(&placed, "visa").await;
+    shop.deliver().await;
+    shop.pay_with(&placed, "visa").await;
+    shop.app.clock.advance(std::time::Duration::from_secs(300));
+    shop.resume().await;
+
+    assert_eq!((awaited(&shop).await, end(&shop.order(&placed).await)), (0, paid()));
 }
 
 #[tokio::test]
