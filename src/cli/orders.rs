@@ -4,13 +4,15 @@ use std::fmt;
 use std::slice;
 
 use anyhow::Context;
-use clap::Subcommand;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::{Args, Subcommand};
 use comfy_table::Table;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::arguments::moment;
 use super::database::Database;
 use super::{fulfilments, output};
 use crate::app;
@@ -18,19 +20,17 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::fulfilment::{self, FulfilmentReport};
 use crate::money::{Currency, Money};
-use crate::orders::{self, Billing, HoldKind, ListFilter, Order, RefKind, Timeline};
+use crate::orders::{
+    self, Billing, FulfilmentStatus, HoldKind, ListFilter, Order, PaymentStatus, RefKind, Timeline,
+};
 use crate::payments::{self, PaymentReport};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List orders, newest first
     List {
-        /// Only those with this status
-        #[arg(long, value_parser = PossibleValuesParser::new(Order::STATUSES))]
-        status: Option<String>,
-        /// At most so many
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
-        limit: i64,
+        #[command(flatten)]
+        only: Only,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -70,14 +70,54 @@ pub(super) enum Command {
     },
 }
 
+/// Which orders, as `GET /v1/orders` takes it.
+#[derive(Args)]
+pub(super) struct Only {
+    /// Only those with this status
+    #[arg(long, value_parser = PossibleValuesParser::new(Order::STATUSES))]
+    status: Option<String>,
+    /// Only those whose payment is so
+    #[arg(long, value_parser = PossibleValuesParser::new(PaymentStatus::ALL.iter().map(|status| status.as_str())))]
+    payment_status: Option<String>,
+    /// Only those whose fulfilment is so
+    #[arg(long, value_parser = PossibleValuesParser::new(FulfilmentStatus::ALL.iter().map(|status| status.as_str())))]
+    fulfilment_status: Option<String>,
+    /// Only those of this customer's e-mail address, in any case
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    email: Option<String>,
+    /// Only those made at or after, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    created_from: Option<OffsetDateTime>,
+    /// Only those made before
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    created_before: Option<OffsetDateTime>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: i64,
+}
+
+impl From<Only> for ListFilter {
+    fn from(only: Only) -> Self {
+        Self {
+            status: only.status,
+            payment_status: only.payment_status,
+            fulfilment_status: only.fulfilment_status,
+            email: only.email,
+            created_from: only.created_from,
+            created_before: only.created_before,
+            after: None,
+            limit: only.limit,
+        }
+    }
+}
+
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let database = Database::open(settings).await?;
         let mut conn = database.pool.acquire().await?;
         match self {
-            Self::List { status, limit, json } => {
-                let filter = ListFilter { status, limit, ..ListFilter::default() };
-                let ids = orders::list(&mut conn, &filter).await?;
+            Self::List { only, json } => {
+                let ids = orders::list(&mut conn, &only.into()).await?;
                 let orders = orders::load(&mut conn, &ids).await?;
                 if json { output::json(&orders)? } else { output::print(list(&orders))? }
             }

@@ -46,7 +46,8 @@ pub fn complaint(mut command: Command, expected: i32) -> String {
 /// An order that was declined, then paid, then fulfilled, and one that waits.
 async fn two_orders() -> TestApp {
     let app = TestApp::start().await;
-    app.place_order(&order(json!({ "number": "A-1", "payment_intent": "pi_1" }))).await;
+    let customer = json!({ "email": "Ada@Example.com" });
+    app.place_order(&order(json!({ "number": "A-1", "payment_intent": "pi_1", "customer": customer }))).await;
     app.deliver(&[intent_failed("pi_1"), intent_succeeded("pi_1")]).await;
     app.run_fulfilments().await;
     app.clock.advance(std::time::Duration::from_secs(1));
@@ -107,6 +108,32 @@ async fn orders_are_listed_for_people_and_for_programs() {
     assert!(complaint(on(&app.database, &["orders", "list", "--status", "sent"]), 2).contains("on_hold"));
     complaint(on(&app.database, &["orders", "list", "--limit", "0"]), 2);
     complaint(on(&app.database, &["orders", "list", "--limit", "-1"]), 2);
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_all_that_the_api_lists_them_by() {
+    let app = two_orders().await;
+    let list = |only: [&str; 2]| on(&app.database, &[&["orders", "list"], &only[..]].concat());
+
+    for (only, has_first, has_second) in [
+        (["--payment-status", "paid"], true, false),
+        (["--payment-status", "awaiting_payment"], false, true),
+        (["--fulfilment-status", "fulfilled"], true, false),
+        (["--email", "ADA@example.com"], true, false),
+        (["--email", "nobody@example.com"], false, false),
+        (["--created-from", "2000-01-01T00:00:00Z"], true, true),
+        (["--created-from", "2100-01-01T00:00:00Z"], false, false),
+        (["--created-before", "2100-01-01T00:00:00Z"], true, true),
+        (["--created-before", "2000-01-01T00:00:00Z"], false, false),
+    ] {
+        let found = printed(list(only));
+        let has = (found.contains("A-1"), found.contains("A-2"));
+        assert_eq!(has, (has_first, has_second), "{only:?}:\n{found}");
+    }
+
+    assert!(complaint(list(["--payment-status", "sent"]), 2).contains("partially_refunded"));
+    assert!(complaint(list(["--fulfilment-status", "sent"]), 2).contains("in_progress"));
+    assert!(complaint(list(["--created-from", "yesterday"]), 2).contains("2026-01-31T12:00:00Z"));
 }
 
 #[tokio::test]
