@@ -78,6 +78,11 @@ class Shell {
     await until(`the shell did not finish:\n${text}\n${this.said.slice(from)}`, async () => [this.said.includes(end), ""], 60);
     return this.said.slice(from, this.said.indexOf(end));
   }
+  /** What a command prints, without what goes on beside it. */
+  async output(command) {
+    await this.run(`${command} > output`);
+    return readFileSync(join(home, "output"), "utf8").trim();
+  }
   async end() {
     this.child.stdin.end("kill $(jobs -p) 2>/dev/null; wait; exit\n");
     const patience = setTimeout(() => this.child.kill("SIGKILL"), 30_000);
@@ -145,7 +150,7 @@ try {
   const starting = snippet("local stripe").split("\npackline serve");
   await shell.run(starting[0]);
   await until("the local Stripe listens", async () => [shell.said.includes("Local Stripe at"), shell.said]);
-  const secret = (await shell.run(`STRIPE_API_KEY=sk_test_local stripe listen --print-secret --all-snapshot --skip-update --api-base ${stripeBase}`)).trim();
+  const secret = await shell.output(`STRIPE_API_KEY=sk_test_local stripe listen --print-secret --all-snapshot --skip-update --api-base ${stripeBase}`);
   assert.match(secret, /^whsec_\w+$/);
   await shell.run(`export STRIPE_WEBHOOK_SECRET=$STRIPE_WEBHOOK_SECRET,${secret}`);
   await shell.run(`packline serve${starting[1]}`);
@@ -155,8 +160,8 @@ try {
   assert.deepEqual([answers[0].status, answers[0].body.status], [200, "succeeded"]);
   seen.set("pi", answers[0].body.id);
   const listed = await until("the event is listed", async () => {
-    const said = await shell.run("packline events list");
-    return [said.includes("payment_intent.succeeded"), said];
+    const table = await shell.output("packline events list");
+    return [table.includes("payment_intent.succeeded"), table];
   });
   seen.set("evt", listed.match(/evt_\w+/)[0]);
 
@@ -165,7 +170,7 @@ try {
 
   // An order for the payment that is there.
   answers = await play(snippet("an order"));
-  key = (await shell.run('echo "$KEY"')).trim();
+  key = await shell.output('echo "$KEY"');
   assert.match(key, /^plk_/);
   assert.deepEqual([answers[0].status, answers[0].body.number], [201, "4711"]);
   await becomes("4711", { status: "fulfilled", payment_status: "paid", amount_total: 2000 });
