@@ -6,10 +6,9 @@ use anyhow::Context;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
+use sqlx::PgConnection;
 
-use super::database::Database;
 use super::output;
-use crate::config::Settings;
 use crate::connect::{self, Account, AccountFilter, AccountState};
 
 #[derive(Subcommand)]
@@ -37,27 +36,22 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let livemode = settings.for_accounts()?;
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
+    pub(super) async fn run(self, conn: &mut PgConnection, livemode: bool) -> anyhow::Result<()> {
         match self {
             Self::List { state, limit, json } => {
                 let filter = AccountFilter { state, limit, ..AccountFilter::default() };
-                let ids = connect::list_accounts(&mut conn, livemode, &filter).await?;
-                let accounts = connect::load_accounts(&mut conn, &ids).await?;
+                let ids = connect::list_accounts(conn, livemode, &filter).await?;
+                let accounts = connect::load_accounts(conn, &ids).await?;
                 if json { output::json(&accounts)? } else { output::print(list(&accounts))? }
             }
             Self::Show { account, json } => {
                 let missing =
                     || format!("no connected account has the id {account:?} in this mode (STRIPE_MODE)");
-                let found =
-                    connect::find_account(&mut conn, livemode, &account).await?.with_context(missing)?;
+                let found = connect::find_account(conn, livemode, &account).await?.with_context(missing)?;
                 if json { output::json(&found)? } else { output::print(Page(found))? }
             }
         }
-        drop(conn);
-        database.close().await
+        Ok(())
     }
 }
 

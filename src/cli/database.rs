@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::output;
 use crate::config::{DatabaseConfig, Settings};
@@ -81,6 +81,22 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// Does the work of a command on one connection to the database of the settings, and closes both however it went.
+pub(super) async fn with_connection(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&mut PgConnection) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let database = Database::open(settings).await?;
+    let mut conn = database.pool.acquire().await?;
+    let done = work(&mut conn).await;
+    if done.is_err() {
+        // What was begun is rolled back by this answer: a worker that looks next must not find an order still locked.
+        _ = conn.ping().await;
+    }
+    drop(conn);
+    done.and(database.close().await)
 }
 
 /// `packline migrate`.

@@ -6,11 +6,10 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
+use sqlx::PgConnection;
 
-use super::database::Database;
 use super::output;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::inbox::{self, EventDetails, EventFilter, EventRow};
 
 #[derive(Subcommand)]
@@ -46,22 +45,20 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
         match self {
             Self::List { state, event_type, limit, json } => {
-                let events = inbox::list_events(&mut conn, &EventFilter { state, event_type, limit }).await?;
+                let events = inbox::list_events(conn, &EventFilter { state, event_type, limit }).await?;
                 if json { output::json(&events)? } else { output::print(list(&events))? }
             }
             Self::Show { event, json } => {
                 let missing = || format!("no event {event:?} was received");
-                let details = inbox::find_event(&mut conn, &event).await?.with_context(missing)?;
+                let details = inbox::find_event(conn, &event).await?.with_context(missing)?;
                 if json { output::json(&details)? } else { output::print(Page(details))? }
             }
             Self::Replay { event } => {
-                if !inbox::replay(&mut conn, &event, Clock::system().now()).await? {
-                    let known = inbox::find_event(&mut conn, &event).await?;
+                if !inbox::replay(conn, &event, Clock::system().now()).await? {
+                    let known = inbox::find_event(conn, &event).await?;
                     if known.is_some_and(|known| known.body.is_none() && known.row.state != "applied") {
                         bail!(
                             "the payload of {event} has expired (PACKLINE_PAYLOAD_RETENTION): there is nothing left to apply"
@@ -72,8 +69,7 @@ impl Command {
                 output::print(format!("{event} is due again"))?;
             }
         }
-        drop(conn);
-        database.close().await
+        Ok(())
     }
 }
 

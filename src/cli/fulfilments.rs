@@ -5,14 +5,11 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::arguments::{Said, Until};
-use super::database::Database;
 use super::output;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::fulfilment::{self, Act, FulfilmentFilter, FulfilmentRow, StuckOrder};
 use crate::orders;
 
@@ -100,15 +97,8 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
-        self.execute(&mut conn, Clock::system().now()).await?;
-        drop(conn);
-        database.close().await
-    }
-
-    async fn execute(self, conn: &mut PgConnection, now: OffsetDateTime) -> anyhow::Result<()> {
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
+        let now = Clock::system().now();
         match self {
             Self::List { state, provider, limit, json } => {
                 let filter = FulfilmentFilter { state, provider, limit };

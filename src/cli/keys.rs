@@ -3,12 +3,11 @@
 use anyhow::Context;
 use clap::Subcommand;
 use clap::builder::NonEmptyStringValueParser;
+use sqlx::PgConnection;
 
-use super::database::Database;
 use super::output;
 use crate::api;
 use crate::clock::Clock;
-use crate::config::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,26 +23,23 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
         let Self::Create { name, provider } = self;
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
         let now = Clock::system().now();
         let key = match provider {
-            None => api::create_key(&mut conn, &name, now).await?,
+            None => api::create_key(conn, &name, now).await?,
             Some(provider) => {
-                let key = api::create_provider_key(&mut conn, &name, &provider, now).await?;
+                let key = api::create_provider_key(conn, &name, &provider, now).await?;
                 key.with_context(|| {
                     format!("there is no fulfilment provider {provider:?}; `packline providers list` shows those that there are")
                 })?
             }
         };
-        drop(conn);
         output::print(&key.text)?;
         eprintln!(
             "Keep it: it cannot be shown again. Send it as `Authorization: Bearer {}…`",
             &key.text[..8]
         );
-        database.close().await
+        Ok(())
     }
 }

@@ -21,6 +21,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use database::with_connection;
 
 use crate::config::Settings;
 use crate::db::cluster;
@@ -153,14 +154,23 @@ impl Cli {
                 fake_stripe::run(options, is_flag.then_some(settings.listen())).await
             }
             Command::Migrate => database::migrate(settings).await,
-            Command::Orders(command) => command.run(settings).await,
-            Command::Fulfilments(command) => command.run(settings).await,
-            Command::Providers(command) => command.run(settings).await,
-            Command::Quotes(command) => command.run(settings).await,
-            Command::Events(command) => command.run(settings).await,
-            Command::Accounts(command) => command.run(settings).await,
-            Command::Subscriptions(command) => command.run(settings).await,
-            Command::Keys(command) => command.run(settings).await,
+            Command::Orders(command) => with_connection(settings, async |conn| command.run(conn).await).await,
+            Command::Fulfilments(command) => {
+                with_connection(settings, async |conn| command.run(conn).await).await
+            }
+            Command::Providers(command) => {
+                with_connection(settings, async |conn| command.run(conn).await).await
+            }
+            Command::Quotes(command) => with_connection(settings, async |conn| command.run(conn).await).await,
+            Command::Events(command) => with_connection(settings, async |conn| command.run(conn).await).await,
+            Command::Accounts(command) => {
+                let livemode = settings.for_accounts()?;
+                with_connection(settings, async |conn| command.run(conn, livemode).await).await
+            }
+            Command::Subscriptions(command) => {
+                with_connection(settings, async |conn| command.run(conn).await).await
+            }
+            Command::Keys(command) => with_connection(settings, async |conn| command.run(conn).await).await,
         }
     }
 }

@@ -13,11 +13,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::arguments::moment;
-use super::database::Database;
 use super::{fulfilments, output};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::fulfilment::{self, FulfilmentReport};
 use crate::money::{Currency, Money};
 use crate::orders::{
@@ -112,31 +110,28 @@ impl From<Only> for ListFilter {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
         match self {
             Self::List { only, json } => {
-                let ids = orders::list(&mut conn, &only.into()).await?;
-                let orders = orders::load(&mut conn, &ids).await?;
+                let ids = orders::list(conn, &only.into()).await?;
+                let orders = orders::load(conn, &ids).await?;
                 if json { output::json(&orders)? } else { output::print(list(&orders))? }
             }
             Self::Hold { order, by, why } => {
-                hold(&mut conn, &order, &by, &why).await?;
+                hold(conn, &order, &by, &why).await?;
                 output::print(format!("{order} is held; `packline orders release --hold operator` ends it"))?;
             }
             Self::Release { order, hold, by, why } => {
-                release(&mut conn, &order, hold.parse()?, &by, &why).await?;
+                release(conn, &order, hold.parse()?, &by, &why).await?;
                 output::print(format!("the hold {hold} of {order} is released"))?;
             }
             Self::Show { order, json } => {
-                let id = find(&mut conn, &order).await?;
-                let report = Report::load(&mut conn, id).await?;
+                let id = find(conn, &order).await?;
+                let report = Report::load(conn, id).await?;
                 if json { output::json(&report)? } else { output::print(report)? }
             }
         }
-        drop(conn);
-        database.close().await
+        Ok(())
     }
 }
 

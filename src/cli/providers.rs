@@ -6,13 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::Table;
 use reqwest::Url;
 use sqlx::{Connection, PgConnection};
-use time::OffsetDateTime;
 
 use super::arguments::{OrNone, Said, Until, duration, http_url, or_none};
-use super::database::Database;
 use super::output;
 use crate::clock::Clock;
-use crate::config::{Secret, Settings};
+use crate::config::Secret;
 use crate::fulfilment::{self, Decision, Limits, NewKind, PauseOf, ProviderChange, ProviderRow};
 
 mod goods;
@@ -139,15 +137,8 @@ fn rate(text: &str) -> Result<OrNone<f64>, String> {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
-        self.execute(&mut conn, Clock::system().now()).await?;
-        drop(conn);
-        database.close().await
-    }
-
-    async fn execute(self, conn: &mut PgConnection, now: OffsetDateTime) -> anyhow::Result<()> {
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
+        let now = Clock::system().now();
         match self {
             Self::List { json } => {
                 let providers = fulfilment::list_providers(conn).await?;

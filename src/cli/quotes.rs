@@ -6,11 +6,10 @@ use anyhow::Context;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
+use sqlx::PgConnection;
 
-use super::database::Database;
 use super::output;
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::money::{Currency, Money};
 use crate::quotes::{self, Quote, QuoteFilter, QuoteState};
 
@@ -42,26 +41,23 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
         let now = Clock::system().now();
         match self {
             Self::List { state, customer, limit, json } => {
                 let filter = QuoteFilter { state, customer, limit, ..QuoteFilter::default() };
-                let ids = quotes::list_quotes(&mut conn, &filter).await?;
-                let quotes = quotes::load_quotes(&mut conn, &ids, now).await?;
+                let ids = quotes::list_quotes(conn, &filter).await?;
+                let quotes = quotes::load_quotes(conn, &ids, now).await?;
                 if json { output::json(&quotes)? } else { output::print(list(&quotes))? }
             }
             Self::Show { quote, json } => {
                 let missing = || format!("no quote has the id {quote:?}");
-                let id = quotes::find_quote(&mut conn, &quote).await?.with_context(missing)?;
-                let found = quotes::load_quotes(&mut conn, &[id], now).await?.pop().with_context(missing)?;
+                let id = quotes::find_quote(conn, &quote).await?.with_context(missing)?;
+                let found = quotes::load_quotes(conn, &[id], now).await?.pop().with_context(missing)?;
                 if json { output::json(&found)? } else { output::print(Page(found))? }
             }
         }
-        drop(conn);
-        database.close().await
+        Ok(())
     }
 }
 

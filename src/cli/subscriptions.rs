@@ -6,11 +6,10 @@ use anyhow::Context;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
+use sqlx::PgConnection;
 
-use super::database::Database;
 use super::output;
 use crate::app;
-use crate::config::Settings;
 use crate::invoices::{self, Invoice, InvoiceFilter};
 use crate::money::{Currency, Money};
 use crate::subscriptions::{self, Item, STATUSES, Subscription, SubscriptionFilter};
@@ -46,23 +45,21 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let database = Database::open(settings).await?;
-        let mut conn = database.pool.acquire().await?;
+    pub(super) async fn run(self, conn: &mut PgConnection) -> anyhow::Result<()> {
         match self {
             Self::List { status, customer, limit, json } => {
                 let filter = SubscriptionFilter { status, customer, limit, ..SubscriptionFilter::default() };
-                let ids = subscriptions::list_subscriptions(&mut conn, &filter).await?;
-                let mut found = subscriptions::load_subscriptions(&mut conn, &ids).await?;
-                subscriptions::add_dunning(&mut conn, app::UNPAID, &mut found).await?;
+                let ids = subscriptions::list_subscriptions(conn, &filter).await?;
+                let mut found = subscriptions::load_subscriptions(conn, &ids).await?;
+                subscriptions::add_dunning(conn, app::UNPAID, &mut found).await?;
                 found.iter_mut().for_each(hide_secret);
                 if json { output::json(&found)? } else { output::print(list(&found))? }
             }
             Self::Show { subscription, json } => {
-                let found = subscriptions::find_subscription(&mut conn, &subscription).await?;
+                let found = subscriptions::find_subscription(conn, &subscription).await?;
                 let mut one =
                     [found.with_context(|| format!("no subscription has the id {subscription:?}"))?];
-                subscriptions::add_dunning(&mut conn, app::UNPAID, &mut one).await?;
+                subscriptions::add_dunning(conn, app::UNPAID, &mut one).await?;
                 let [mut found] = one;
                 hide_secret(&mut found);
                 let filter = InvoiceFilter {
@@ -71,13 +68,12 @@ impl Command {
                     limit: INVOICES,
                     ..InvoiceFilter::default()
                 };
-                let ids = invoices::list_invoices(&mut conn, &filter).await?;
-                let invoices = invoices::load_invoices(&mut conn, &ids).await?;
+                let ids = invoices::list_invoices(conn, &filter).await?;
+                let invoices = invoices::load_invoices(conn, &ids).await?;
                 if json { output::json(&found)? } else { output::print(Page(found, invoices))? }
             }
         }
-        drop(conn);
-        database.close().await
+        Ok(())
     }
 }
 

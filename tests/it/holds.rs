@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::cli::{complaint, on, printed};
-use crate::support::TestApp;
 use crate::support::stripe::{dispute, event, intent_succeeded, order, succeeded, with};
+use crate::support::{Proxy, TestApp};
 
 #[tokio::test]
 async fn a_released_hold_lets_the_order_go_on_and_says_who_and_why() {
@@ -54,6 +54,39 @@ async fn a_released_hold_lets_the_order_go_on_and_says_who_and_why() {
     )])
     .await;
     assert_eq!(app.order("A-1").await["status"], "fulfilled");
+}
+
+#[tokio::test]
+async fn a_refused_command_has_let_go_of_the_order_when_it_ends() {
+    let app = TestApp::start().await;
+    app.place_order(&order(json!({ "number": "A-1" }))).await;
+    let proxy = Proxy::before(&app.database.url);
+    proxy.keep_sessions();
+
+    let mut refused = on(
+        &app.database,
+        &[
+            "orders",
+            "release",
+            "A-1",
+            "--hold",
+            "dispute",
+            "--by",
+            "Grace",
+            "--why",
+            "the customer withdrew it",
+        ],
+    );
+    complaint(
+        {
+            refused.env("DATABASE_URL", &proxy.url);
+            refused
+        },
+        1,
+    );
+
+    let free = sqlx::query("select from orders for update skip locked").fetch_all(&app.pool).await.unwrap();
+    assert_eq!(free.len(), 1, "the order is still locked");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A TCP proxy in front of the tests' Postgres that can be stalled, cut and mended: the database gone, slow or moved. It
-//! can also keep notifications back, as a pooler that shares connections does, and counts what goes through. It runs on a thread of its own, so that a test's runtime and its clock have no part in it.
+//! can also do what poolers do, keep notifications back and keep sessions, and counts what goes through. It runs on a
+//! thread of its own, so that a test's runtime and its clock have no part in it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,6 +17,12 @@ struct State {
     /// Connections that are older hang for ever, as after a machine that vanished.
     generation: u32,
     keeps_notifications: bool,
+    keeps_sessions: bool,
+}
+
+impl State {
+    const OPEN: Self =
+        Self { way: Way::Open, generation: 0, keeps_notifications: false, keeps_sessions: false };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +52,7 @@ impl Proxy {
     /// A proxy for the database of a URL.
     pub fn before(database_url: &str) -> Self {
         let options: PgConnectOptions = database_url.parse().unwrap();
-        let (state, watched) =
-            watch::channel(State { way: Way::Open, generation: 0, keeps_notifications: false });
+        let (state, watched) = watch::channel(State::OPEN);
         let counts: Arc<Counts> = Arc::default();
         let (told, address) = std::sync::mpsc::channel();
         let counter = Arc::clone(&counts);
@@ -78,6 +84,11 @@ impl Proxy {
         self.state.send_modify(|state| state.keeps_notifications = true);
     }
 
+    /// What a client leaves without a farewell stays with Postgres as it is, locks and all.
+    pub fn keep_sessions(&self) {
+        self.state.send_modify(|state| state.keeps_sessions = true);
+    }
+
     /// Nothing goes through any more; connections stay.
     pub fn stall(&self) {
         self.state.send_modify(|state| state.way = Way::Stalled);
@@ -103,7 +114,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let (closed, _) = watch::channel(State { way: Way::Cut, generation: 0, keeps_notifications: false });
+        let (closed, _) = watch::channel(State::OPEN);
         // The thread ends when the sender is gone.
         drop(std::mem::replace(&mut self.state, closed));
         if let Some(thread) = self.thread.take() {
@@ -191,11 +202,16 @@ async fn join<S>(
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = tokio::io::split(server);
     let (watched, mut messages) = (state.clone(), Messages::default());
+    let mut kept = state.clone();
     let without_notifications = |read: &[u8]| messages.pass(read, &watched, counts);
+    let client_side = async {
+        copy(from_client, to_server, state.clone(), generation, <[u8]>::to_vec).await;
+        _ = kept.wait_for(|state| !state.keeps_sessions).await;
+    };
     tokio::select! {
-        () = copy(from_client, to_server, state.clone(), generation, <[u8]>::to_vec) => {}
+        () = client_side => {}
         () = copy(from_server, to_client, state.clone(), generation, without_notifications) => {}
-        () = cut(state, generation) => {}
+        () = cut(state.clone(), generation) => {}
     }
 }
 
