@@ -393,7 +393,8 @@ async fn an_answer_that_comes_while_an_order_is_made_without_it_is_not_missed() 
         tokio::task::yield_now().await;
     }
     let answer =
-        "update lookups set state = 'answered', answer = '{}', answered_at = now(), next_try_at = null";
+        "update lookups set state = 'answered', answer = '{}', answered_at = now(), next_try_at = null
+                  where kind = 'price'";
     sqlx::query(answer).execute(&mut *closing).await.unwrap();
     let sku = "insert into skus (price, sku, source, learnt_at) values ($1, 'TEA-100G', 'metadata', now())";
     sqlx::query(sku).bind(&price).execute(&mut *closing).await.unwrap();
